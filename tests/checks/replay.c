@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define INPUT_BYTES_MAX ((size_t)1 << 20)
-#define PATH_BYTES_MAX 4096
+#define PATH_BYTES_MAX  4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
