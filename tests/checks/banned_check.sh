@@ -1,0 +1,17 @@
+#!/bin/sh
+# Functions that no C file here calls: unbounded writes, hidden state, a way past the exit path.
+. "$(dirname -- "$0")/lib.sh"
+
+files host tests docs -- '*.c' '*.h' | while read -r file; do
+    stripped "$file" | awk -v file="$file" '
+        {
+            rest = $0
+            while (match(rest, /(^|[^A-Za-z0-9_.>])(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atof|alloca|rand|srand|gets|exit|quick_exit|setjmp|longjmp|tmpnam|mktemp)[ \t]*\(/)) {
+                name = substr(rest, RSTART, RLENGTH)
+                gsub(/[^a-z_]/, "", name)
+                printf "%s:%d: %s is banned\n", file, FNR, name
+                rest = substr(rest, RSTART + RLENGTH)
+            }
+        }'
+done >"$findings"
+finish "use the bounded, reentrant relative; only main returns from the process"
