@@ -1,0 +1,53 @@
+/* Which Lua value answers a URL, found from the UrlContext of a request in O(1).
+ *
+ * A URL's id is its UrlContext; its low 32 bits are a small index (base/slots.h). The values stand
+ * in one Lua array in the registry at that index; beside it a C array has the whole id, so that a
+ * stale id finds nothing, and what dispatch needs to know before it touches Lua. A URL without a
+ * handler is pulled: its requests wait for queue:receive.
+ *
+ * Owner: struct handlers is a member of struct state. Thread: the state's. Cost: two array reads
+ * and two raw table reads a request. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct lua_State;
+struct state;
+
+enum handler_kind {
+    HANDLER_NONE,     /* no such URL here, or a pulled one */
+    HANDLER_FUNCTION, /* a function or a callable: handler(request) */
+    HANDLER_ROUTER    /* http.router userdata: router_match, see router.h */
+};
+
+struct handler_entry {
+    uint64_t id;       /* UrlContext; 0: free */
+    uint32_t segments; /* of the URL's path: what a router strips */
+    uint8_t kind;      /* enum handler_kind */
+};
+
+struct handlers {
+    struct handler_entry
+        *entries;   /* by index; lua_Alloc's memory, counted in the state's account */
+    uint32_t cap;   /* entries allocated */
+    uint32_t count; /* entries in use */
+    int ref;        /* registry reference of the Lua array; LUA_NOREF before handlers_init */
+};
+
+/* In the state's L, before any script runs. Raises on lack of memory. [-0,+0,m] */
+void handlers_init(struct handlers *h, struct lua_State *L);
+/* Before lua_close. Harmless on a zeroed struct. */
+void handlers_deinit(struct handlers *h, struct lua_State *L);
+
+/* Keeps the value at index of L as the handler of the URL; replaces an earlier one. Raises on lack
+ * of memory, with nothing changed. index: a function, a callable, or a router; nil removes.
+ * segments: see struct handler_entry. [-0,+0,m] */
+void state_set_handler(struct state *S, uint64_t url, struct lua_State *L, int index,
+                       uint32_t segments);
+
+/* Pushes the handler on co; HANDLER_NONE: nothing is pushed. *segments: see struct handler_entry.
+ * [-0,+(0|1),-] */
+enum handler_kind state_push_handler(struct state *S, struct lua_State *co, uint64_t url_context,
+                                     uint32_t *segments);
