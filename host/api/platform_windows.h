@@ -1,7 +1,8 @@
 /* The Windows side of httpapi.h: the system's own base types, and text as UTF-16.
  *
- * Included by httpapi.h only. <http.h> is kept out on purpose: the contract is declared once, by httpapi.h, for both
- * platforms. Everything that platform_posix.h declares by hand comes from the system headers here. */
+ * Included by httpapi.h only. <http.h> is kept out on purpose: the contract is declared once, by
+ * httpapi.h, for both platforms. Everything that platform_posix.h declares by hand comes from the
+ * system headers here. */
 #pragma once
 
 #ifndef WIN32_LEAN_AND_MEAN
