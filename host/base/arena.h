@@ -1,8 +1,10 @@
 /* Memory that is given back all at once: a pointer that moves up through a chain of blocks.
  *
- * Owner: the struct is the caller's; what it hands out lives until arena_reset or arena_deinit. Thread: one at a time.
- * Cost: no memory until the first allocation, then an addition and a comparison each. A request larger than a quarter of a
- * block gets a block of its own, so the rest of the current block is not wasted. */
+ * Owner: the struct is the caller's; what it hands out lives until arena_reset or arena_deinit.
+ * Thread: one at a time.
+ * Cost: no memory until the first allocation, then an addition and a comparison each. A request
+ * larger than a quarter of a block gets a block of its own, so the rest of the current block is not
+ * wasted. */
 #pragma once
 
 #include <assert.h>
@@ -23,7 +25,8 @@ struct arena {
     size_t bytes;              /* of all blocks now */
 };
 
-/* block_bytes: what the arena asks malloc for at a time (at least 64). bytes_max: never more than this in all. */
+/* block_bytes: what the arena asks malloc for at a time (at least 64). bytes_max: never more than
+ * this in all. */
 void arena_init(struct arena *a, size_t block_bytes, size_t bytes_max);
 
 /* Forgets every allocation. Keeps the first ordinary block. */
@@ -35,8 +38,8 @@ void arena_deinit(struct arena *a);
 /* The part of arena_alloc behind the fast path; call arena_alloc. */
 void *arena_alloc_slow(struct arena *a, size_t n, size_t align);
 
-/* n bytes, not cleared, at a multiple of align (a power of two, at most 64). n may be 0: the address is then not to be used.
- * NULL: the maximum would be passed, or no memory. */
+/* n bytes, not cleared, at a multiple of align (a power of two, at most 64). n may be 0: the
+ * address is then not to be used. NULL: the maximum would be passed, or no memory. */
 static inline void *arena_alloc(struct arena *a, size_t n, size_t align)
 {
     assert(align > 0 && align <= 64 && (align & (align - 1)) == 0);
@@ -50,5 +53,6 @@ static inline void *arena_alloc(struct arena *a, size_t n, size_t align)
     return p;
 }
 
-/* A copy of s with a NUL behind it (not counted in len). p is NULL when there is no room, never otherwise. */
+/* A copy of s with a NUL behind it (not counted in len). p is NULL when there is no room, never
+ * otherwise. */
 struct slice arena_copy(struct arena *a, struct slice s);

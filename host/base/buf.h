@@ -1,8 +1,9 @@
 /* Growable bytes that are given their maximum at birth.
  *
  * Owner: the struct is the caller's, the bytes are the buf's. Thread: one at a time.
- * Cost: no memory until the first byte; then capacity doubles. Consuming moves the rest to the front.
- * Every function that returns bool: false = the maximum would be passed or there is no memory, and nothing has changed. */
+ * Cost: no memory until the first byte; then capacity doubles. Consuming moves the rest to the
+ * front. Every function that returns bool: false = the maximum would be passed or there is no
+ * memory, and nothing has changed. */
 #pragma once
 
 #include <assert.h>
@@ -28,7 +29,8 @@ void buf_deinit(struct buf *b);
 /* Gives the memory back and keeps the maximum: an empty buf, ready for use. */
 void buf_release(struct buf *b);
 
-/* Room for n more bytes at p + len. Those bytes count only once the caller raises len (buf_grow_len). */
+/* Room for n more bytes at p + len. Those bytes count only once the caller raises len
+ * (buf_grow_len). */
 bool buf_reserve(struct buf *b, size_t n);
 
 /* p may be NULL when n is 0. p must not point into the buf. */

@@ -8,7 +8,8 @@
 /* Nanoseconds that never go back, from an arbitrary start. About 20 ns a call. */
 uint64_t clock_mono_ns(void);
 
-/* The same clock at the resolution of the kernel's tick (1 to 10 ms behind), for a fifth of the cost. Never ahead of clock_mono_ns. */
+/* The same clock at the resolution of the kernel's tick (1 to 10 ms behind), for a fifth of the
+ * cost. Never ahead of clock_mono_ns. */
 uint64_t clock_coarse_ns(void);
 
 /* Seconds since 1970-01-01 00:00:00 UTC. */

@@ -2,9 +2,12 @@
  *
  *   12:00:07 warn  the text, with control bytes shown as \x1b
  *
- * Owner: whoever made the struct; it is handed down by pointer, there is no global one. A NULL log is silent.
- * Thread: log_write from any thread as far as `write` allows it; the default writes each line with one call.
- * Cost: ask LOG_IS_ON first where the arguments cost something; a line that is off is never formatted. */
+ * Owner: whoever made the struct; it is handed down by pointer, there is no global one. A NULL log
+ * is silent.
+ * Thread: log_write from any thread as far as `write` allows it; the default writes each line with
+ * one call.
+ * Cost: ask LOG_IS_ON first where the arguments cost something; a line that is off is never
+ * formatted. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,7 +22,8 @@ enum {
 
 struct log {
     enum log_level level; /* lines above this are dropped */
-    /* Takes a finished line, time and level included, without line feed. NULL: stderr. The line is gone after the call. */
+    /* Takes a finished line, time and level included, without line feed. NULL: stderr. The line is
+     * gone after the call. */
     void (*write)(void *ctx, enum log_level level, struct slice line);
     void *ctx; /* for write */
 };

@@ -1,6 +1,7 @@
 /* A run of bytes somebody else owns: pointer and length travel together.
  *
- * Owner: never; a slice lives as long as the bytes it shows. It is not NUL-terminated. p may be NULL only when len is 0.
+ * Owner: never; a slice lives as long as the bytes it shows. It is not NUL-terminated. p may be
+ * NULL only when len is 0.
  * Thread: any. Cost: two words, passed by value. */
 #pragma once
 

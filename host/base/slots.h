@@ -1,9 +1,11 @@
-/* A table of pointers behind 64-bit ids, so that a stale id is answered "gone" and never means another thing.
+/* A table of pointers behind 64-bit ids, so that a stale id is answered "gone" and never means
+ * another thing.
  *
  *   id = generation << 32 | index        generation counts 1, 2, 3 ... for each index
  *
- * An id is never 0 and never given twice: removing raises the generation of its place; a place whose generation has been
- * through all 2^32 - 1 values is retired. Free places are reused newest first.
+ * An id is never 0 and never given twice: removing raises the generation of its place; a place
+ * whose generation has been through all 2^32 - 1 values is retired. Free places are reused newest
+ * first.
  *
  * Owner: the struct is the caller's; the items are not the table's. Thread: one at a time.
  * Cost: 16 bytes a place, doubling on demand; every call O(1), slots_next O(places). */
@@ -40,8 +42,8 @@ uint64_t slots_insert(struct slots *s, void *item);
 /* Takes the item out; its id means nothing from now on. NULL: the id means nothing already. */
 void *slots_remove(struct slots *s, uint64_t id);
 
-/* Walks the items in order of place: set *cursor to 0, call until NULL. The item just returned may be removed;
- * items inserted while walking may or may not be seen. */
+/* Walks the items in order of place: set *cursor to 0, call until NULL. The item just returned may
+ * be removed; items inserted while walking may or may not be seen. */
 void *slots_next(const struct slots *s, size_t *cursor);
 
 /* The item behind the id, or NULL for an id that was never given or whose item was removed. */

@@ -1,15 +1,18 @@
-/* The loop as the engine sees it: sockets registered once, completions, deferred work, and the engine's hooks into a turn.
+/* The loop as the engine sees it: sockets registered once, completions, deferred work, and the
+ * engine's hooks into a turn.
  *
  * One turn (loop_run_once):
  *
- *   deferred -> before_wait hook -> wait -> sockets -> posted tasks -> timers -> completions -> deferred
+ *   before_wait hook -> wait -> sockets -> tasks -> timers -> completions -> deferred work
  *
- * The wait does not block when tasks, completions or deferred work are at hand, when the has_work hook says so, or after loop_wake.
+ * The wait does not block when tasks, completions or deferred work are at hand, when the has_work
+ * hook says so, or after loop_wake.
  *
- * Owner: the loop's memory is its own; what is registered, started, posted, completed or deferred is the caller's until it was called or
- * removed. Thread: the loop's own, but for loop_wake and loop_post.
- * Cost of a turn: one system call (the wait), one clock read; nothing for idle sockets and running timers. A wake or post to a loop that is
- * awake makes no system call. */
+ * Owner: the loop's memory is its own; what is registered, started, posted, completed or deferred
+ * is the caller's until it was called or removed. Thread: the loop's own, but for loop_wake and
+ * loop_post.
+ * Cost of a turn: one system call (the wait), one clock read; nothing for idle sockets and running
+ * timers. A wake or post to a loop that is awake makes no system call. */
 #pragma once
 
 #include <stdatomic.h>
@@ -22,30 +25,35 @@
 #include "net/timer.h"
 
 enum {
-    /* Beside LOOP_READABLE, LOOP_WRITABLE and LOOP_HANGUP of api/loop.h, for loop_io only: the peer has ended its direction (FIN). What
-     * is still unread can be read; then comes the end. Because events are reported once, a reader that stops at a
-     * short read must remember this bit and read on to the end. Always together with LOOP_READABLE. */
+    /* Beside LOOP_READABLE, LOOP_WRITABLE and LOOP_HANGUP of api/loop.h, for loop_io only: the peer
+     * has ended its direction (FIN). What is still unread can be read; then comes the end. Because
+     * events are reported once, a reader that stops at a short read must remember this bit and read
+     * on to the end. Always together with LOOP_READABLE. */
     LOOP_READ_CLOSED = 8,
 
     LOOP_COMPLETIONS_PER_TURN_MAX = 1024, /* then the sockets get their turn again */
-    LOOP_CLOSE_ROUNDS_MAX = 1000          /* work that makes new work while the loop closes is followed this often */
+    LOOP_CLOSE_ROUNDS_MAX = 1000 /* so often loop_close follows work that makes new work */
 };
 
-/* A socket. Edge triggered in both directions: every change is reported once; LOOP_READABLE means read until short or would-block.
- * LOOP_HANGUP: both directions are dead (reset, error); it comes with LOOP_READABLE | LOOP_WRITABLE, so that reading or writing brings
- * the error. Owner: the caller, from loop_io_add until loop_io_remove. */
+/* A socket. Edge triggered in both directions: every change is reported once; LOOP_READABLE means
+ * read until short or would-block. LOOP_HANGUP: both directions are over (reset, error, or a FIN
+ * from each side); it comes with LOOP_READABLE | LOOP_WRITABLE, so that reading or writing tells
+ * which.
+ * Owner: the caller, from loop_io_add until loop_io_remove. */
 struct loop_io {
     void (*on_event)(struct loop_io *io, unsigned events);
     int fd; /* the caller's; never closed by the loop */
 };
 
-/* What the engine does for the loop. Every member must be there. owner: as given to loop_set_owner. */
+/* What the engine does for the loop. Every member must be there; owner is what loop_set_owner got.
+ * on_close is the last call: loop_close makes it first of all, to have everything closed and every
+ * pending op completed. */
 struct loop_hooks {
-    void (*before_wait)(void *owner);                /* once a turn: flush */
-    bool (*has_work)(void *owner);                   /* true: do not block in this turn; asked after before_wait */
-    void (*on_stop_listening)(void *owner);          /* loop_stop_listening */
-    void (*on_close)(void *owner);                   /* loop_close, first of all: close everything, complete every op; the last call */
-    size_t (*connection_count)(const void *owner);   /* loop_connection_count */
+    void (*before_wait)(void *owner);              /* once a turn: flush */
+    bool (*has_work)(void *owner);                 /* after before_wait; true: do not block now */
+    void (*on_stop_listening)(void *owner);        /* loop_stop_listening */
+    void (*on_close)(void *owner);                 /* loop_close */
+    size_t (*connection_count)(const void *owner); /* loop_connection_count */
 };
 
 /* Work put off to a later part of the same turn. Owner: the caller, until run was called. */
@@ -54,12 +62,12 @@ struct loop_defer {
     struct loop_defer *next; /* the loop's */
 };
 
-/* Whether the loop's thread may be asleep; changed by atomic exchange alone.
+/* Whether the loop's thread may be asleep; only ever changed atomically.
  *
- *   state         set by                                   next
- *   LOOP_AWAKE    the loop, when a wait has ended          ASLEEP (about to block), WOKEN (wake, post)
- *   LOOP_ASLEEP   the loop, right before it blocks         AWAKE, WOKEN (and the waker calls the back end)
- *   LOOP_WOKEN    loop_wake, loop_post, any thread         AWAKE; a loop that finds WOKEN does not block */
+ *   state         set by                                 next
+ *   LOOP_AWAKE    the loop, when a wait has ended        ASLEEP (to block), WOKEN (wake, post)
+ *   LOOP_ASLEEP   the loop, right before it blocks       AWAKE, WOKEN (which calls the back end)
+ *   LOOP_WOKEN    loop_wake, loop_post, any thread       AWAKE; the loop does not block on WOKEN */
 enum loop_sleep { LOOP_AWAKE, LOOP_ASLEEP, LOOP_WOKEN };
 
 struct loop {
@@ -76,13 +84,15 @@ struct loop {
     struct loop_defer *deferred_last;
 
     struct timer_wheel timers;
+    bool is_turning; /* inside loop_run_once, which is not called from itself */
 
-    /* Touched by other threads; on a cache line of their own. */
-    _Alignas(64) _Atomic(struct loop_task *) posted; /* newest first */
-    _Atomic int sleep;                               /* enum loop_sleep */
+    char _pad[64]; /* other threads touch what follows: a cache line of its own */
+    _Atomic(struct loop_task *) posted; /* newest first */
+    _Atomic int sleep;                  /* enum loop_sleep */
 };
 
-/* Gives the loop its engine. owner NULL takes it away (hooks is then ignored). loop_close takes it away after on_close. */
+/* Gives the loop its engine. owner NULL takes it away (hooks is then ignored). loop_close takes it
+ * away after on_close. */
 void loop_set_owner(struct loop *loop, void *owner, const struct loop_hooks *hooks);
 
 /* NULL before loop_set_owner and once loop_close has called on_close. */
@@ -92,23 +102,27 @@ static inline void *loop_owner(const struct loop *loop)
 }
 
 /* Registers the socket, once for its life. What is ready already is reported in the next turn.
- * Errors: ERROR_NOT_ENOUGH_MEMORY; ERROR_INVALID_HANDLE fd is not open; ERROR_ALREADY_EXISTS this fd is registered; ERROR_NOT_SUPPORTED
- * fd is a file that cannot be waited for. */
+ * Errors: ERROR_NOT_ENOUGH_MEMORY; ERROR_INVALID_HANDLE fd is not open; ERROR_ALREADY_EXISTS this
+ * fd is registered; ERROR_NOT_SUPPORTED fd is a file that cannot be waited for. */
 ULONG loop_io_add(struct loop *loop, struct loop_io *io);
 
-/* The same for a listening socket: readable only, and level triggered (reported each turn until the backlog is empty). */
+/* The same for a listening socket: readable only, and level triggered (reported each turn until the
+ * backlog is empty). */
 ULONG loop_io_add_listener(struct loop *loop, struct loop_io *io);
 
-/* Ends the registration, while fd is still open. on_event is not called again, also not for an event already fetched; after this the caller may
- * close the fd and free the struct at once, even from inside its own on_event. */
+/* Ends the registration, while fd is still open. on_event is not called again, also not for an
+ * event already fetched; after this the caller may close the fd and free the struct at once, even
+ * from inside its own on_event. */
 void loop_io_remove(struct loop *loop, struct loop_io *io);
 
-/* Ends an overlapped call: sets Internal and InternalHigh, and queues on_complete for the completions part of this turn (or of the next one,
- * when that part is over). First completed, first delivered. Never calls on_complete itself. Completions that are queued while
- * completions are delivered follow in the same turn, LOOP_COMPLETIONS_PER_TURN_MAX in all.
- * op must not be queued already. No allocation: the link lies in overlapped.Pointer until delivery. */
+/* Ends an overlapped call: sets Internal and InternalHigh, and queues on_complete for the
+ * completions part of this turn (or of the next one, when that part is over). First completed,
+ * first delivered. Never calls on_complete itself. Completions that are queued while completions
+ * are delivered follow in the same turn, LOOP_COMPLETIONS_PER_TURN_MAX in all. op must not be
+ * queued already. No allocation: the link lies in overlapped.Pointer until delivery. */
 void loop_complete(struct loop *loop, struct loop_op *op, ULONG status, ULONG bytes);
 
-/* Runs defer->run(defer) at the end of this turn, before the loop waits. In order. What is deferred while deferred work runs, runs in the next turn,
- * which then does not block. defer must not be queued already. */
+/* Runs defer->run(defer) at the end of this turn (between turns: at the start of the next one),
+ * before the loop waits. In order. What is deferred while deferred work runs, runs in the next
+ * turn, which then does not block. defer must not be queued already. */
 void loop_defer(struct loop *loop, struct loop_defer *defer);

@@ -1,8 +1,10 @@
-/* What a back end does for the loop: wait for descriptors, and be woken. One page, so that a second one can be written.
+/* What a back end does for the loop: wait for descriptors, and be woken. One page, so that a second
+ * one can be written.
  *
- * loop.c owns the order of a turn, tasks, timers and completions; a back end owns the kernel object. It keeps its state behind
- * the pointer that open made. Every function but wake is called on the loop's thread. wait calls the on_event and on_ready
- * functions itself; those may call io_add, io_remove, watch_start and watch_stop for any registration. */
+ * loop.c owns the order of a turn, tasks, timers and completions; a back end owns the kernel
+ * object. It keeps its state behind the pointer that open made. Every function but wake is called
+ * on the loop's thread. wait calls the on_event and on_ready functions itself; those may call
+ * io_add, io_remove, watch_start and watch_stop for any registration. */
 #pragma once
 
 #include <stdint.h>
@@ -27,8 +29,9 @@ struct loop_backend_ops {
     ULONG (*watch_start)(void *state, struct loop_watch *watch);
     void (*watch_stop)(void *state, struct loop_watch *watch);
 
-    /* Waits up to timeout_ns (UINT64_MAX: for ever, 0: only looks), calls on_waited(ctx) once as soon as waiting has ended, then the
-     * functions of what is ready. A signal ends the waiting without an error. */
+    /* Waits up to timeout_ns (UINT64_MAX: for ever, 0: only looks), calls on_waited(ctx) once as
+     * soon as waiting has ended, then the functions of what is ready. A signal ends the waiting
+     * without an error. */
     ULONG (*wait)(void *state, uint64_t timeout_ns, void (*on_waited)(void *ctx), void *ctx);
 
     /* Makes the wait that is running, or the next one, return. Any thread. */

@@ -1,12 +1,16 @@
 /* TCP sockets that never block, and errno turned into the contract's codes.
  *
- * Every descriptor made here is non-blocking and close-on-exec. Owner: the caller, until sock_close or sock_close_reset.
- * Thread: a socket belongs to the thread that uses it; there is no state here. Cost: one system call each, unless said.
+ * Every descriptor made here is non-blocking and close-on-exec. Owner: the caller, until sock_close
+ * or sock_close_reset.
+ * Thread: a socket belongs to the thread that uses it; there is no state here. Cost: one system
+ * call each, unless said.
  *
- * Codes: ERROR_SHARING_VIOLATION EADDRINUSE · ERROR_ACCESS_DENIED EACCES, EPERM · ERROR_NOT_FOUND EADDRNOTAVAIL, EAFNOSUPPORT (this machine
- * has no such address, or no IPv6) · ERROR_TOO_MANY_OPEN_FILES EMFILE, ENFILE · ERROR_NOT_ENOUGH_MEMORY ENOMEM, ENOBUFS ·
- * ERROR_NETNAME_DELETED the connection is gone (reset, timed out, written to after its end, aborted before it was accepted) ·
- * ERROR_INVALID_HANDLE EBADF, ENOTSOCK · ERROR_INVALID_PARAMETER EINVAL · ERROR_INVALID_FUNCTION everything else. */
+ * Codes: ERROR_SHARING_VIOLATION EADDRINUSE · ERROR_ACCESS_DENIED EACCES, EPERM · ERROR_NOT_FOUND
+ * EADDRNOTAVAIL, EAFNOSUPPORT (this machine has no such address, or no IPv6) ·
+ * ERROR_TOO_MANY_OPEN_FILES EMFILE, ENFILE · ERROR_NOT_ENOUGH_MEMORY ENOMEM, ENOBUFS ·
+ * ERROR_NETNAME_DELETED the connection is gone (reset, timed out, written to after its end, aborted
+ * before it was accepted) · ERROR_INVALID_HANDLE EBADF, ENOTSOCK · ERROR_INVALID_PARAMETER EINVAL ·
+ * ERROR_INVALID_FUNCTION everything else. */
 #pragma once
 
 #include <netinet/in.h>
@@ -18,7 +22,8 @@
 
 #include "api/httpapi.h"
 
-/* Windows has this code, the contract has no use for it: it stays below the engine, which waits and tries again. */
+/* Windows has this code, the contract has no use for it: it stays below the engine, which waits and
+ * tries again. */
 #define ERROR_TOO_MANY_OPEN_FILES 4u
 
 /* An address of either family; sa.sa_family says which. */
@@ -43,31 +48,39 @@ uint16_t sock_addr_port(const struct sock_addr *addr);
 /* The code for an errno, as listed above. */
 ULONG sock_error_from_errno(int error);
 
-/* Opens a listening socket with TCP_NODELAY set, which accepted sockets inherit, SO_REUSEADDR, and for IPv6 IPV6_V6ONLY.
- * share: false for the first listener of an address in this process. It binds without SO_REUSEPORT, so that an address held by somebody
- * else is refused, and sets it before listening, so that this process may open more; those pass true.
+/* Opens a listening socket with TCP_NODELAY set, which accepted sockets inherit, SO_REUSEADDR, and
+ * for IPv6 IPV6_V6ONLY.
+ * share: false for the first listener of an address in this process. It binds without SO_REUSEPORT,
+ * so that an address held by somebody else is refused, and sets it before listening, so that this
+ * process may open more; those pass true.
  * fd: receives the descriptor, -1 on error.
- * Errors: ERROR_SHARING_VIOLATION, ERROR_ACCESS_DENIED, ERROR_NOT_FOUND, ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY,
- * ERROR_INVALID_PARAMETER. Source: socket(7) SO_REUSEPORT; HttpAddUrlToUrlGroup, return values. */
+ * Errors: ERROR_SHARING_VIOLATION, ERROR_ACCESS_DENIED, ERROR_NOT_FOUND, ERROR_TOO_MANY_OPEN_FILES,
+ * ERROR_NOT_ENOUGH_MEMORY, ERROR_INVALID_PARAMETER. Source: socket(7) SO_REUSEPORT;
+ * HttpAddUrlToUrlGroup, return values. */
 ULONG sock_listen(const struct sockaddr *addr, socklen_t addr_len, bool share, int backlog,
                   int *fd);
 
-/* Takes the oldest connection off the listener. fd: receives it, -1 when there is none. peer: its address; may be NULL.
- * Errors: ERROR_IO_PENDING the backlog is empty; ERROR_NETNAME_DELETED that connection died first, try the next one;
- * ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY: the connection stays in the backlog. */
+/* Takes the oldest connection off the listener. fd: receives it, -1 when there is none. peer: its
+ * address; may be NULL.
+ * Errors: ERROR_IO_PENDING the backlog is empty; ERROR_NETNAME_DELETED that connection died first,
+ * try the next one; ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY: the connection stays in the
+ * backlog. */
 ULONG sock_accept(int listener, int *fd, struct sock_addr *peer);
 
 /* Reads up to cap (> 0) bytes. *n: bytes read, > 0 with NO_ERROR, else 0.
- * Errors: ERROR_HANDLE_EOF the peer has ended its direction in order; ERROR_IO_PENDING nothing there yet; ERROR_NETNAME_DELETED. */
+ * Errors: ERROR_HANDLE_EOF the peer has ended its direction in order; ERROR_IO_PENDING nothing
+ * there yet; ERROR_NETNAME_DELETED. */
 ULONG sock_read(int fd, void *p, size_t cap, size_t *n);
 
-/* Writes from count (1 to IOV_MAX) parts. *n: bytes taken, perhaps fewer than given, else 0. Raises no SIGPIPE. One part is cheaper than two.
+/* Writes from count (1 to IOV_MAX) parts. *n: bytes taken, perhaps fewer than given, else 0. Raises
+ * no SIGPIPE. One part is cheaper than two.
  * Errors: ERROR_IO_PENDING no room; ERROR_NETNAME_DELETED. */
 ULONG sock_write(int fd, const struct iovec *parts, int count, size_t *n);
 
-/* Writes up to count bytes of file_fd from *offset, in the kernel. *n: bytes taken; *offset moves by as many. Raises no SIGPIPE (which
- * costs two more system calls).
- * Errors: ERROR_IO_PENDING no room; ERROR_HANDLE_EOF the file ends at *offset; ERROR_NETNAME_DELETED. */
+/* Writes up to count bytes of file_fd from *offset, in the kernel. *n: bytes taken; *offset moves
+ * by as many. Raises no SIGPIPE (which costs two more system calls).
+ * Errors: ERROR_IO_PENDING no room; ERROR_HANDLE_EOF the file ends at *offset;
+ * ERROR_NETNAME_DELETED. */
 ULONG sock_send_file(int fd, int file_fd, uint64_t *offset, size_t count, size_t *n);
 
 /* The socket's own address and its peer's. */
@@ -77,7 +90,8 @@ ULONG sock_peer_addr(int fd, struct sock_addr *addr);
 /* Ends our direction (FIN); reading goes on. A connection that is gone already is no error. */
 void sock_shutdown_write(int fd);
 
-/* Closes in order: what was written is still delivered. */
+/* Closes in order: what was written is still delivered, unless there is input nobody has read (the
+ * kernel then resets the connection). */
 void sock_close(int fd);
 
 /* Closes at once with a reset; what was written may be lost. */
