@@ -1,8 +1,7 @@
 /* Doubly linked list whose links live inside the items: no allocation, O(1) everywhere.
  *
  * Owner: the items belong to somebody else and must stay alive while linked. Thread: one at a time.
- * A node is in at most one list. It must be zeroed before its first use; removing zeroes it again.
- * */
+ * A node is in at most one list. It is zeroed before its first use; removing zeroes it again. */
 #pragma once
 
 #include <assert.h>
@@ -18,7 +17,7 @@ struct list {
 };
 
 /* The item that holds the node: LIST_ITEM(node, struct conn, idle_node). */
-#define LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Walks the nodes. The current node may be removed (and its item freed) in the body; no other node
  * may. struct list_node *node, *next; LIST_FOREACH_SAFE(node, next, &list) { ... } */

@@ -30,6 +30,7 @@ struct log {
 
 #define LOG_IS_ON(log, wanted) ((log) != NULL && (wanted) <= (log)->level)
 
+/* format: as printf. Never fails: a line that cannot be written is lost. */
 void log_write(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -17,7 +17,10 @@ struct slice {
 
 /* The slice of a string literal, without its NUL. For initialisers use SLICE_INIT. */
 #define SLICE_LIT(literal) ((struct slice){"" literal "", sizeof(literal) - 1})
-#define SLICE_INIT(literal) {"" literal "", sizeof(literal) - 1}
+#define SLICE_INIT(literal)                                                                        \
+    {                                                                                              \
+        "" literal "", sizeof(literal) - 1                                                         \
+    }
 
 static inline struct slice slice_make(const char *p, size_t len)
 {

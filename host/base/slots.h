@@ -22,9 +22,9 @@ struct slots_place {
 
 struct slots {
     struct slots_place *places;
-    uint32_t places_used;  /* places that ever held an item */
-    uint32_t places_cap;   /* places allocated */
-    uint32_t first_free;   /* UINT32_MAX: none */
+    uint32_t places_used; /* places that ever held an item */
+    uint32_t places_cap;  /* places allocated */
+    uint32_t first_free;  /* UINT32_MAX: none */
     uint32_t places_retired;
     uint32_t count;     /* items now */
     uint32_t count_max; /* items (and places in use) at most */

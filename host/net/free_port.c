@@ -25,8 +25,7 @@ static ULONG bind_to(const struct sock_addr *addr, int *fd)
     return status;
 }
 
-/* One port the system gives for 127.0.0.1, tried on [::1]. ERROR_SHARING_VIOLATION: another may do.
- * */
+/* One port the system gives for 127.0.0.1, tried on [::1]. ERROR_SHARING_VIOLATION: try another. */
 static ULONG try_port(uint16_t *port)
 {
     int v4 = -1, v6 = -1;

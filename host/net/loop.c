@@ -48,11 +48,9 @@ static const struct loop_backend_ops *choose_backend(enum loop_backend wanted)
 {
     switch (wanted) {
     case LOOP_BACKEND_DEFAULT:
-    case LOOP_BACKEND_EPOLL:
-        return &loop_backend_epoll;
+    case LOOP_BACKEND_EPOLL: return &loop_backend_epoll;
     case LOOP_BACKEND_IO_URING:
-    case LOOP_BACKEND_IOCP:
-        break;
+    case LOOP_BACKEND_IOCP: break;
     }
     return NULL;
 }
@@ -219,13 +217,14 @@ static uint64_t wait_limit(struct loop *loop, uint64_t timeout_ns)
 }
 
 /* The back end calls this when the waiting is over, before anything is handled. From here on a wake
- * is meant for the next turn; what was posted before an earlier one is seen by this turn. */
+ * is meant for the next turn. The exchange sees what the last waker had done before it woke us: a
+ * plain store could hide a task until somebody wakes us again. */
 static void on_waited(void *ctx)
 {
     struct loop *loop = ctx;
     loop->now_ns = clock_mono_ns();
     if (atomic_load_explicit(&loop->sleep, memory_order_relaxed) != LOOP_AWAKE) {
-        atomic_store(&loop->sleep, LOOP_AWAKE);
+        (void)atomic_exchange(&loop->sleep, LOOP_AWAKE); /* ASLEEP or WOKEN, it is all one */
     }
 }
 

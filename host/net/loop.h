@@ -32,7 +32,7 @@ enum {
     LOOP_READ_CLOSED = 8,
 
     LOOP_COMPLETIONS_PER_TURN_MAX = 1024, /* then the sockets get their turn again */
-    LOOP_CLOSE_ROUNDS_MAX = 1000 /* so often loop_close follows work that makes new work */
+    LOOP_CLOSE_ROUNDS_MAX = 1000          /* so often loop_close follows work that makes new work */
 };
 
 /* A socket. Edge triggered in both directions: every change is reported once; LOOP_READABLE means
@@ -47,7 +47,8 @@ struct loop_io {
 
 /* What the engine does for the loop. Every member must be there; owner is what loop_set_owner got.
  * on_close is the last call: loop_close makes it first of all, to have everything closed and every
- * pending op completed. */
+ * pending op completed. What it completes and defers is still delivered, when loop_owner is NULL
+ * already; a call that would stay pending on such a loop must be completed at once. */
 struct loop_hooks {
     void (*before_wait)(void *owner);              /* once a turn: flush */
     bool (*has_work)(void *owner);                 /* after before_wait; true: do not block now */

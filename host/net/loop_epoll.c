@@ -42,14 +42,10 @@ static uint64_t watch_tag(const struct loop_watch *watch)
 static ULONG error_of(int error)
 {
     switch (error) {
-    case EEXIST:
-        return ERROR_ALREADY_EXISTS;
-    case EPERM: /* an ordinary file */
-        return ERROR_NOT_SUPPORTED;
-    case ENOSPC: /* max_user_watches */
-        return ERROR_NOT_ENOUGH_MEMORY;
-    default:
-        return sock_error_from_errno(error);
+    case EEXIST: return ERROR_ALREADY_EXISTS;
+    case EPERM: /* an ordinary file */ return ERROR_NOT_SUPPORTED;
+    case ENOSPC: /* max_user_watches */ return ERROR_NOT_ENOUGH_MEMORY;
+    default: return sock_error_from_errno(error);
     }
 }
 
@@ -119,8 +115,7 @@ static ULONG epoll_listener_add(void *ctx, struct loop_io *io)
 }
 
 /* Closing the fd alone would end the registration only once no other process has it too: a child
- * between fork and exec is enough for events to arrive for memory that was freed. Hence the call.
- * */
+ * between fork and exec is enough for events to arrive for freed memory. Hence the call. */
 static void epoll_io_remove(void *ctx, struct loop_io *io)
 {
     struct epoll_state *state = ctx;
@@ -214,8 +209,8 @@ static ULONG epoll_wait_and_dispatch(void *ctx, uint64_t timeout_ns, void (*on_w
 {
     struct epoll_state *state = ctx;
     assert(state->count == 0);
-    int count = epoll_wait(state->epoll_fd, state->events, EVENTS_PER_WAIT_MAX,
-                           timeout_ms(timeout_ns));
+    int count =
+        epoll_wait(state->epoll_fd, state->events, EVENTS_PER_WAIT_MAX, timeout_ms(timeout_ns));
     int error = errno;
     on_waited(waited_ctx);
     if (count < 0) {

@@ -33,12 +33,9 @@ struct sock_addr sock_addr_loopback_v6(uint16_t port)
 uint16_t sock_addr_port(const struct sock_addr *addr)
 {
     switch (addr->sa.sa_family) {
-    case AF_INET:
-        return ntohs(addr->v4.sin_port);
-    case AF_INET6:
-        return ntohs(addr->v6.sin6_port);
-    default:
-        return 0;
+    case AF_INET: return ntohs(addr->v4.sin_port);
+    case AF_INET6: return ntohs(addr->v6.sin6_port);
+    default: return 0;
     }
 }
 
@@ -65,10 +62,8 @@ ULONG sock_peer_addr(int fd, struct sock_addr *addr)
 ULONG sock_error_from_errno(int error)
 {
     switch (error) {
-    case 0:
-        return NO_ERROR;
-    case EAGAIN:
-        return ERROR_IO_PENDING;
+    case 0: return NO_ERROR;
+    case EAGAIN: return ERROR_IO_PENDING;
     case ECONNRESET:
     case ECONNABORTED:
     case EPIPE:
@@ -78,29 +73,20 @@ ULONG sock_error_from_errno(int error)
     case EHOSTDOWN:
     case ENETUNREACH:
     case ENETDOWN:
-    case ENETRESET:
-        return ERROR_NETNAME_DELETED;
-    case EADDRINUSE:
-        return ERROR_SHARING_VIOLATION;
+    case ENETRESET: return ERROR_NETNAME_DELETED;
+    case EADDRINUSE: return ERROR_SHARING_VIOLATION;
     case EACCES:
-    case EPERM:
-        return ERROR_ACCESS_DENIED;
+    case EPERM: return ERROR_ACCESS_DENIED;
     case EADDRNOTAVAIL:
-    case EAFNOSUPPORT:
-        return ERROR_NOT_FOUND;
+    case EAFNOSUPPORT: return ERROR_NOT_FOUND;
     case EMFILE:
-    case ENFILE:
-        return ERROR_TOO_MANY_OPEN_FILES;
+    case ENFILE: return ERROR_TOO_MANY_OPEN_FILES;
     case ENOMEM:
-    case ENOBUFS:
-        return ERROR_NOT_ENOUGH_MEMORY;
+    case ENOBUFS: return ERROR_NOT_ENOUGH_MEMORY;
     case EBADF:
-    case ENOTSOCK:
-        return ERROR_INVALID_HANDLE;
-    case EINVAL:
-        return ERROR_INVALID_PARAMETER;
-    default:
-        return ERROR_INVALID_FUNCTION;
+    case ENOTSOCK: return ERROR_INVALID_HANDLE;
+    case EINVAL: return ERROR_INVALID_PARAMETER;
+    default: return ERROR_INVALID_FUNCTION;
     }
 }
 
@@ -123,8 +109,7 @@ static bool bind_and_listen(int fd, const struct sockaddr *addr, socklen_t addr_
            (share || turn_on(fd, SOL_SOCKET, SO_REUSEPORT)) && listen(fd, backlog) == 0;
 }
 
-ULONG sock_listen(const struct sockaddr *addr, socklen_t addr_len, bool share, int backlog,
-                  int *fd)
+ULONG sock_listen(const struct sockaddr *addr, socklen_t addr_len, bool share, int backlog, int *fd)
 {
     assert(backlog > 0);
     *fd = -1;
@@ -149,10 +134,8 @@ static ULONG accept_error(int error)
     case ENOPROTOOPT:
     case ENONET:
     case EOPNOTSUPP:
-    case EPERM: /* forbidden by a packet filter */
-        return ERROR_NETNAME_DELETED;
-    default:
-        return sock_error_from_errno(error);
+    case EPERM: /* forbidden by a packet filter */ return ERROR_NETNAME_DELETED;
+    default: return sock_error_from_errno(error);
     }
 }
 

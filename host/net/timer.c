@@ -53,8 +53,7 @@ static void link_timer(struct timer_wheel *w, struct loop_timer *timer)
     w->used[ring] |= (uint64_t)1 << slot;
 }
 
-/* Moves a slot's list to the firing slot's head, so that nobody walks a list that callbacks change.
- * */
+/* Moves a slot's list to the firing slot, so that nobody walks a list that callbacks change. */
 static void take_slot(struct timer_wheel *w, unsigned ring, unsigned slot)
 {
     struct loop_timer *from = &w->slots[ring * TIMER_RING_SLOTS + slot];

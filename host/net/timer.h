@@ -32,11 +32,11 @@ enum {
 #define TIMER_DELAY_TICKS_MAX ((uint64_t)1 << (TIMER_RING_COUNT * TIMER_RING_BITS - 1))
 
 struct timer_wheel {
-    uint64_t base_ns;                                 /* time of tick 0 */
-    uint64_t tick;                                    /* every tick up to this one has been fired */
-    size_t count;                                     /* timers running */
-    uint64_t used[TIMER_RING_COUNT + 1];              /* bit i: slot i of the ring holds timers */
-    struct loop_timer slots[TIMER_SLOT_COUNT + 1];    /* list heads; only the links are used */
+    uint64_t base_ns;                              /* time of tick 0 */
+    uint64_t tick;                                 /* every tick up to this one has been fired */
+    size_t count;                                  /* timers running */
+    uint64_t used[TIMER_RING_COUNT + 1];           /* bit i: slot i of the ring holds timers */
+    struct loop_timer slots[TIMER_SLOT_COUNT + 1]; /* list heads; only the links are used */
 };
 
 /* now_ns: becomes tick 0. */
