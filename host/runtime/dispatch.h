@@ -1,0 +1,73 @@
+/* From a received request to its handler and back: the hot path of the runtime.
+ *
+ *   engine completes a receive -> take_request (here) -> handler's coroutine (binding/task.h) ->
+ * handler(request)
+ *   -> answer_return (binding/answer.h) -> HttpSendHttpResponse -> the receive's memory goes back
+ *
+ * A worker keeps some receives posted on each queue that calls handlers. A request is handed to the
+ * current state; its receive is replaced at once, so handlers overlap.
+ *
+ * Owner: the worker. Thread: the worker's. Cost: no allocation but Lua's own, no lock. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/httpapi.h"
+#include "api/loop.h"
+#include "base/log.h"
+#include "binding/request.h"
+#include "binding/state.h"
+
+enum {
+    DISPATCH_QUEUES_MAX = 64, /* queues of one worker */
+    DISPATCH_RECEIVES = 8,    /* posted on each queue */
+    DISPATCH_REQUESTS_MAX =
+        16384 /* alive in one worker; past it nothing is posted until one ends */
+};
+
+/* A queue that this worker serves. */
+struct dispatch_lane {
+    struct dispatch *dispatch;
+    HANDLE queue;
+    uint64_t queue_id; /* its node in the ledger */
+    unsigned posted;   /* receives in flight */
+    bool pulled;       /* the current state pulls it: nothing is posted */
+    bool broken;       /* a receive failed for good (queue closed or shut down) */
+};
+
+struct dispatch {
+    struct loop *loop;
+    struct state *state; /* gets the requests; NULL: refused with 503 */
+    const struct log *log;
+    struct request_pool pool;
+    struct dispatch_lane lanes[DISPATCH_QUEUES_MAX];
+    size_t lane_count;
+    bool refusing; /* past the drain deadline: newcomers get 503 */
+    bool stopped;  /* no receive is posted any more */
+};
+
+void dispatch_init(struct dispatch *d, struct loop *loop, const struct log *log);
+
+/* Every receive and request must be back (dispatch_is_quiet). */
+void dispatch_deinit(struct dispatch *d);
+
+/* The queue is attached to the loop already; posts nothing before dispatch_set_state.
+ * Errors: ERROR_NOT_ENOUGH_MEMORY (DISPATCH_QUEUES_MAX). A queue already here is kept. */
+ULONG dispatch_add_queue(struct dispatch *d, uint64_t queue_id, HANDLE queue);
+
+/* Publishes a state: the next request is its. Posts the receives (none for queues it pulls). */
+void dispatch_set_state(struct dispatch *d, struct state *S);
+
+/* The hook on_pull of a state: takes the receives of that queue back. */
+void dispatch_pull(struct dispatch *d, uint64_t queue_id);
+
+/* Newcomers get 503 from now on. */
+void dispatch_refuse(struct dispatch *d);
+
+/* Cancels the receives; they come back in later turns. */
+void dispatch_stop_receiving(struct dispatch *d);
+
+/* No receive in flight, every request back in the pool. */
+bool dispatch_is_quiet(const struct dispatch *d);
