@@ -19,6 +19,7 @@
     X(SPACE_BEFORE_HEADERS, 400, "Header", "white space before the first header", "RFC 9112 2.2")  \
     /* request line */                                                                             \
     X(METHOD_BYTES, 400, "Verb", "method is not a token", "RFC 9112 3.1")                          \
+    X(METHOD_EMPTY, 400, "Verb", "no method", "RFC 9112 3")                                        \
     X(METHOD_LENGTH, 501, "Verb", "method too long", "RFC 9112 3")                                 \
     X(METHOD_CASE, 400, "Verb", "known method not in capitals", "RFC 9110 9.1")                    \
     X(REQUEST_LINE_SPACES, 400, "BadRequest", "not exactly one space between parts",               \

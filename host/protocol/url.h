@@ -32,7 +32,7 @@ enum url_result {
     URL_ABOVE_ROOT,    /* `..` leaves the root */
     URL_SEGMENT_LONG,  /* a path segment is longer than allowed */
     URL_SEGMENT_MANY,  /* more path segments than allowed */
-    URL_NO_SPACE,      /* `out` is smaller than url_cook_bound() and the result did not fit */
+    URL_NO_SPACE,      /* `out` is smaller than url_cook_bound() */
     URL_RESULT_COUNT
 };
 
@@ -49,7 +49,8 @@ struct url_rules {
 
 struct url_cook_in {
     struct slice target;           /* request target of any form */
-    struct slice host;             /* Host field; ignored where the target names a host */
+    struct slice host;             /* Host field, known to be well formed (url_parse_host); ignored
+                                      where the target names a host */
     const struct url_rules *rules; /* NULL = defaults */
     bool https;                    /* scheme where the target has none */
 };
