@@ -57,9 +57,7 @@ enum fake_rule {
     FAKE_RULE_ALL = 3
 };
 
-/* --- life
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 /* Forgets everything: record, graph, violations, faults, requests; time starts at 1 s. No loop may
  * be open. Call it first in each test. */
@@ -68,9 +66,7 @@ void fake_reset(void);
 /* Which of the optional rules hold (default: none, the graph rules always hold). */
 void fake_set_rules(unsigned rules);
 
-/* --- the record
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the record --- */
 
 size_t fake_record_count(void);
 /* Record i in order, NULL past the end. */
@@ -80,8 +76,7 @@ size_t fake_count_calls(const char *call);
 /* Prints the record to stderr, one line a call. */
 void fake_print_record(void);
 
-/* --- the graph and its rules
- * ------------------------------------------------------------------------------------------- */
+/* --- the graph and its rules --- */
 
 /* Objects open now. */
 size_t fake_open_count(enum fake_kind kind);
@@ -101,9 +96,7 @@ size_t fake_check_end(void);
  * of the exit path. Returns the count of violations. */
 size_t fake_check_kind_order(size_t from);
 
-/* --- faults
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- faults --- */
 
 /* The n-th contract call from now (1 = the next) returns `code` and does nothing else. 0 switches
  * it off. */
@@ -116,9 +109,7 @@ void fake_refuse_url(const char *part, ULONG code);
 /* Whether an ordered failure has happened. */
 bool fake_fault_fired(void);
 
-/* --- requests
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 struct fake_request_spec {
     const char *method;  /* NULL: GET */
@@ -161,9 +152,7 @@ size_t fake_receive_count(void);
 void fake_hold_sends(size_t bytes);
 void fake_release_sends(void);
 
-/* --- time
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- time --- */
 
 uint64_t fake_now_ns(void);
 /* Moves time by hand; timers due fire at the next turn of their loops. */

@@ -35,8 +35,7 @@ static bool made_in_version_2(HTTPAPI_VERSION version)
     return version.HttpApiMajorVersion == 2 && version.HttpApiMinorVersion == 0;
 }
 
-/* --- initialisation
- * ---------------------------------------------------------------------------------------------- */
+/* --- initialisation --- */
 
 ULONG WINAPI HttpInitialize(HTTPAPI_VERSION Version, ULONG Flags, PVOID pReserved)
 {
@@ -100,8 +99,7 @@ ULONG WINAPI HttpTerminate(ULONG Flags, PVOID pReserved)
     return fake_end(record, NO_ERROR);
 }
 
-/* --- sessions and groups
- * --------------------------------------------------------------------------------------------- */
+/* --- sessions and groups --- */
 
 ULONG WINAPI HttpCreateServerSession(HTTPAPI_VERSION Version,
                                      PHTTP_SERVER_SESSION_ID ServerSessionId, ULONG Reserved)
@@ -211,9 +209,7 @@ ULONG WINAPI HttpCloseUrlGroup(HTTP_URL_GROUP_ID UrlGroupId)
     return fake_end(record, close_object(record, group, record->injected, ERROR_INVALID_PARAMETER));
 }
 
-/* --- URLs
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- URLs --- */
 
 /* Length without final slashes: a path with and without them is the same prefix. */
 static size_t trimmed(const char *url)
@@ -375,9 +371,7 @@ ULONG WINAPI HttpRemoveUrlFromUrlGroup(HTTP_URL_GROUP_ID UrlGroupId, PCWSTR pFul
     return fake_end(record, remove_url_locked(record, group, url));
 }
 
-/* --- queues
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- queues --- */
 
 ULONG WINAPI HttpCreateRequestQueue(HTTPAPI_VERSION Version, PCWSTR Name,
                                     PSECURITY_ATTRIBUTES SecurityAttributes, ULONG Flags,
@@ -454,9 +448,7 @@ ULONG WINAPI HttpShutdownRequestQueue(HANDLE RequestQueueHandle)
     return fake_end(record, NO_ERROR);
 }
 
-/* --- properties
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- properties --- */
 
 static const char *property_name(HTTP_SERVER_PROPERTY property)
 {

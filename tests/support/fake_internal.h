@@ -129,12 +129,42 @@ unsigned fake_number_locked(const struct fake_object *object);
 /* Whether SERVER is initialised; notes a violation when not. */
 bool fake_ready_locked(const char *call);
 
-/* fake_request.c: what the end of a queue does to its requests and waits. */
+/* --- fake_request.c --- */
+
+struct fake_request *fake_find_request_locked(HTTP_REQUEST_ID id);
+/* Answered to the end, or cancelled. */
+bool fake_is_over(const struct fake_request *request);
+/* The open queue of a call; NULL: *code is its result. */
+struct fake_object *fake_queue_of(struct fake_record *record, HANDLE handle, ULONG *code);
+/* Keeps a copy; the op is pending from now on. */
+void fake_add_wait_locked(const struct fake_wait *wait);
+/* Takes the wait at *place off the list and completes it. */
+void fake_finish_wait_locked(struct fake_wait **place, ULONG status, ULONG bytes);
+/* Ends a call that need not wait. */
+ULONG fake_finish_now_locked(LPOVERLAPPED overlapped, ULONG *bytes_out, ULONG bytes);
+/* What the end of a queue does to its requests and waits. */
 void fake_end_queue_locked(struct fake_object *queue, bool closing);
 /* Completes every wait that belongs to the loop. */
 void fake_abort_loop_locked(struct loop *loop);
 void fake_forget_requests_locked(void);
 
-/* fake_loop.c */
+/* --- fake_deliver.c --- */
+
+/* Names of headers 0 to 19, which requests and responses share. */
+extern const char *const fake_common_header[20];
+HTTP_CONNECTION_ID fake_connection_of(const struct fake_request *request);
+/* Gives the request to a receive: NO_ERROR or ERROR_MORE_DATA; *bytes as the call reports it. */
+ULONG fake_deliver(struct fake_request *request, void *buffer, ULONG cap, ULONG flags,
+                   ULONG *bytes);
+/* The request is over: what was lent may not be looked at any more, and who does sees 0xDD. */
+void fake_take_back(struct fake_request *request);
+
+/* --- fake_answer.c --- */
+
+/* Adds bytes to a text that grows; a NUL follows it. */
+void fake_append(char **text, size_t *len, const void *more, size_t more_len);
+
+/* --- fake_loop.c --- */
+
 /* Queues the completion on the loop. */
 void fake_complete_locked(struct loop *loop, struct loop_op *op, ULONG status, ULONG bytes);

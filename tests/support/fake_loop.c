@@ -132,9 +132,7 @@ void fake_complete_locked(struct loop *loop, struct loop_op *op, ULONG status, U
     kick(loop);
 }
 
-/* --- what is due
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- what is due --- */
 
 static uint64_t soonest_ns(const struct loop *loop)
 {
@@ -251,9 +249,7 @@ static void wait_for_work(struct loop *loop, uint64_t timeout_ns)
     fake_unlock();
 }
 
-/* --- a turn
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- a turn --- */
 
 static void run_watches(struct loop *loop)
 {
