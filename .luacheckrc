@@ -7,3 +7,5 @@ max_code_line_length = 100
 unused_args = false
 ignore = { "211/_.*", "212/_.*", "213/_.*" }
 exclude_files = { "build", "lua/meta.lua" }
+-- Load scripts run inside wrk.
+files["tests/bench/load"] = { std = "luajit", globals = { "wrk", "init", "request" } }

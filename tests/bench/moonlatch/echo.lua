@@ -1,0 +1,3 @@
+http.add_url("/", function(request)
+  return request:body()
+end)

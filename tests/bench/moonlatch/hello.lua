@@ -1,0 +1,3 @@
+http.add_url("/", function()
+  return "hello, world\n"
+end)
