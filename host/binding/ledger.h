@@ -104,6 +104,7 @@ struct ledger_info {
     enum node_state state;
     bool host_made;
     bool live; /* the asking state holds a share (ledger_info), or anybody does (ledger_walk) */
+    uint32_t drops; /* times the asking state's share was dropped: a handle from before is closed */
     uint32_t shares; /* states that hold a share, the host included */
     uint64_t handle; /* contract id, or the queue's HANDLE as an integer; flags of an
                         initialization; 0 before commit */
@@ -258,9 +259,10 @@ bool ledger_release(struct ledger *ledger, const struct ledger_origin *origin, u
  * ---------------------------------------------------------------------------------------------------------------
  */
 
-/* All workers of a generation must have declared the same keys. error names one line; hint names
- * the other. */
-ULONG ledger_check(struct ledger *ledger, uint32_t generation, struct ledger_error *error);
+/* All workers (0 to workers - 1) of a generation must have declared the same keys. error names one
+ * line and its hint the other. ERROR_INVALID_PARAMETER when they have not. */
+ULONG ledger_check(struct ledger *ledger, uint32_t generation, unsigned workers,
+                   struct ledger_error *error);
 
 enum ledger_phase {
     LEDGER_PHASE_OBJECTS, /* queues, sessions, groups, properties, bindings */
