@@ -311,6 +311,9 @@ size_t ledger_shutdown_queues(struct ledger *ledger);
  * each reported. */
 size_t ledger_close_all(struct ledger *ledger);
 
+/* One step of it: every object of a kind, and first what is still below it. */
+size_t ledger_close_kind(struct ledger *ledger, enum node_kind kind);
+
 /* Stage 6: one HttpTerminate for each successful HttpInitialize, newest first, same flags. Returns
  * the count of failed calls. */
 size_t ledger_terminate(struct ledger *ledger);

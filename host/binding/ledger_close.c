@@ -458,7 +458,9 @@ static size_t close_kind(struct ledger *ledger, enum node_kind kind)
     while (at != &ledger->kinds[kind].head) {
         struct list_node *older = at->prev;
         struct node *node = LIST_ITEM(at, struct node, of_kind);
-        assert(node->newest_child == NULL); /* children are of a kind closed before */
+        while (node->newest_child != NULL) { /* none, when kinds are closed in their order */
+            failed += close_node(ledger, node->newest_child, node->closed) != NO_ERROR;
+        }
         struct site site = node_live_shares(node) > 0 ? (struct site){"", 0} : node->closed;
         if (node->state != NODE_DECLARED) {
             ULONG code = node_close_contract(ledger, node);
@@ -473,16 +475,23 @@ static size_t close_kind(struct ledger *ledger, enum node_kind kind)
     return failed;
 }
 
+size_t ledger_close_kind(struct ledger *ledger, enum node_kind kind)
+{
+    assert(kind != NODE_INITIALIZATION);
+    ledger_lock(ledger);
+    ledger->stopping = true;
+    size_t failed = close_kind(ledger, kind);
+    ledger_unlock(ledger);
+    return failed;
+}
+
 size_t ledger_close_all(struct ledger *ledger)
 {
     static const enum node_kind order[] = {NODE_URL, NODE_GROUP, NODE_SESSION, NODE_QUEUE};
     size_t failed = 0;
-    ledger_lock(ledger);
-    ledger->stopping = true;
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        failed += close_kind(ledger, order[i]);
+        failed += ledger_close_kind(ledger, order[i]);
     }
-    ledger_unlock(ledger);
     return failed;
 }
 

@@ -156,7 +156,8 @@ struct making {
 /* Works out key and place of an object that is not a URL, and finds the node that has it. */
 static ULONG identify(struct making *m)
 {
-    if (m->name.len >= LEDGER_NAME_BYTES_MAX || memchr(m->name.p, '\0', m->name.len) != NULL) {
+    bool has_nul = m->name.len > 0 && memchr(m->name.p, '\0', m->name.len) != NULL;
+    if (m->name.len >= LEDGER_NAME_BYTES_MAX || has_nul) {
         return ledger_fail(m->error, NULL, ERROR_INVALID_PARAMETER, NULL,
                            "a name has at most %d bytes and no NUL", LEDGER_NAME_BYTES_MAX - 1);
     }
