@@ -26,8 +26,9 @@ struct op {
     ULONG status;        /* final code, after the completion or after NO_ERROR */
     ULONG bytes;         /* count, likewise */
     bool busy;           /* the completion has not come */
-    /* Called when the completion came, before the waiting task is woken. May be NULL. */
-    void (*on_done)(struct op *op);
+    /* Called when the completion came, before the waiting task is woken; may free the op's memory.
+     * true: it was started again, the task waits on. May be NULL. */
+    bool (*on_done)(struct op *op);
 };
 
 /* Prepares it for a call; returns what to pass as Overlapped. */

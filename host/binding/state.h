@@ -40,6 +40,7 @@ enum {
     STATE_TASKS_IDLE_MAX = 256,       /* finished coroutines kept for the next task */
     STATE_REQUESTS_MAX = 16384,       /* requests alive in one state */
     STATE_MEMORY_DEFAULT = 256 << 20, /* bytes_max when the caller says 0 */
+    STATE_PULLED_MAX = 64,            /* queues that one state may pull */
     STATE_RESERVE_BYTES = 256 << 10   /* what the error path may use past bytes_max */
 };
 
@@ -64,12 +65,13 @@ enum live_kind {
 
 /* Bytes of one state. */
 struct account {
-    size_t bytes;       /* in use */
-    size_t bytes_max;   /* cap, without the reserve */
-    size_t reserve;     /* 0, or STATE_RESERVE_BYTES while an error path runs */
-    uint64_t calls;     /* allocations that ask for more, so far */
-    uint64_t fail_from; /* tests: allocation number from which each one fails; 0: none */
-    uint64_t refused;   /* allocations refused so far */
+    size_t bytes;        /* in use */
+    size_t bytes_max;    /* cap, without the reserve */
+    size_t reserve;      /* 0, or STATE_RESERVE_BYTES while an error path runs */
+    uint64_t calls;      /* allocations that ask for more, so far */
+    uint64_t fail_from;  /* tests: allocation number from which each one fails; 0: none */
+    uint64_t refused;    /* allocations refused so far */
+    size_t last_refused; /* bytes of the last refusal; the same again raises: opens the reserve */
 };
 
 /* What the watchdog of a worker looks at (runtime/guard.h). Written by the worker with relaxed
@@ -83,13 +85,16 @@ struct state_watch {
 /* What the layer above wants to hear. Each may be NULL. Called on the state's thread. */
 struct state_hooks {
     /* `task` waits in queue:receive or queue:requests for the first time: a main chunk that does
-     * so counts as loaded, and the queue is pulled in this state from now on. Not inside a
-     * resume. */
+     * so counts as loaded, and the queue is pulled in this state from now on. Inside a resume:
+     * only take note, or cancel receives. */
     void (*on_pull)(struct state *S, struct task *task, uint64_t queue_id);
     /* A resume begins while the watchdog sleeps. */
     void (*on_guard_wake)(struct state *S);
-    /* The last live request has ended: the time to ask whether draining is over. */
+    /* The last live request has ended: the time to ask whether draining is over. Perhaps inside a
+     * resume: only take note. */
     void (*on_drained)(struct state *S);
+    /* HttpCancelHttpRequest was called for a request that had to be given up. */
+    void (*on_trace)(struct state *S, const char *call, const char *object, ULONG result);
 };
 
 struct state_config {
@@ -129,25 +134,31 @@ struct state {
     struct list deferred;       /* spawned while loading, start at state_start_deferred */
     struct slots task_ids;      /* id -> struct task, for handles */
     size_t idle_count;
-    size_t waiting_coroutines;    /* script coroutines suspended by a host wait */
+    bool scheduling;              /* a task runs, or its end is being told */
+    bool turn_over;               /* a task gave way: the loop gets its turn first */
     struct loop_task drain_ready; /* runs what is left of ready in the next turn */
     bool drain_posted;
 
     /* requests (request.c) */
-    struct slots request_ids;  /* id -> struct request */
-    struct request_pool *pool; /* the worker's, shared by its generations; not ours */
-    struct list requests;      /* alive, oldest first */
-    struct list pulls;         /* queue:receive under way (pull.c) */
-    uint64_t error_count;      /* ids of 500 answers */
+    struct slots request_ids;          /* id -> struct request */
+    struct request_pool *pool;         /* the worker's, shared by its generations; not ours */
+    struct list requests;              /* alive, oldest first */
+    uint64_t pulled[STATE_PULLED_MAX]; /* queues that queue:receive was called on */
+    size_t pulled_count;
+    struct list pulls;  /* queue:receive under way (pull.c) */
+    uint64_t round;     /* of state_cancel_tasks and state_kill_tasks */
+    size_t warning_len; /* pieces of a Lua warning so far */
+    char warning[512];
+    uint64_t error_count; /* ids of 500 answers */
 
     struct handlers handlers; /* which value answers a URL */
 
     /* registry references, made once: by state_open, the first two by request_part */
-    int ref_request, ref_pulled; /* metatables of http.request */
-    int ref_cancelled;           /* the error value `cancelled` */
-    int ref_tracebacks;          /* traceback under way, by coroutine (weak keys) */
-    int ref_coroutines;          /* suspended script coroutines (weak keys) */
-    int ref_waiting;             /* script coroutines in a host wait (weak keys) */
+    int ref_request, ref_pulled;            /* metatables of http.request */
+    const void *meta_request, *meta_pulled; /* their addresses */
+    int ref_cancelled;                      /* the error value `cancelled` */
+    int ref_tracebacks;                     /* traceback under way, by coroutine (weak keys) */
+    int ref_coroutines;                     /* suspended script coroutines (weak keys) */
 };
 
 /* Makes the Lua state: no libraries yet (the caller opens them, then module_open), but everything

@@ -36,6 +36,8 @@ struct task;
 
 enum {
     TASK_CANCEL_RAISES_MAX = 16, /* raises of `cancelled` that a script may catch */
+    TASK_CANCEL_GRACE_MS = 1000, /* how long <close> variables may wait after `cancelled` */
+    TASK_CHAIN_MAX = 200,        /* nested script coroutines in a wait (Lua's own C call limit) */
     TASK_READY_BATCH = 64        /* woken tasks run in one go before the loop gets its turn */
 };
 
@@ -47,38 +49,56 @@ enum task_end {
     TASK_FAILED,    /* error value, traceback (a string) */
     TASK_CANCELLED, /* the error value `cancelled` (uncaught) */
     TASK_EXITED,    /* nothing: task_exit (os.exit) */
-    TASK_KILLED     /* a string that says why: hard stop */
+    TASK_KILLED     /* nothing: hard stop; task->run.doomed says why, NULL: it never started */
 };
 
-/* What a task waits for. Memory: the waiter's operation's; never on the C stack, because it
- * outlives the C function. */
+/* What a task waits for. Owner: whoever waits; never on the C stack, because it outlives the C
+ * function. A zeroed one is ready for use. */
 struct wait {
     struct task *task; /* who waits; NULL: nobody. Set by task_wait */
     /* Must lead to task_wake, at once or when an overlapped call comes back. NULL: at once. */
     void (*cancel)(struct wait *wait);
-    lua_KFunction k;  /* set by task_wait */
-    lua_KContext ctx; /* set by task_wait */
-    bool timed_out;   /* the timeout came first (task_wait_for) */
+    /* k will not run, because `cancelled` is raised or the task is killed: gives back what k would
+     * have taken. After the wait is over. May be NULL. */
+    void (*drop)(struct state *S, lua_KContext ctx);
+};
+
+/* What is known about one run of a task; cleared for each. */
+struct task_run {
+    uint64_t told;         /* last round of state_cancel_tasks that reached it */
+    uint64_t grace_end_ns; /* past it a wait after `cancelled` raises again */
+    const char *doomed;    /* task_kill: why; NULL: not */
+    unsigned raises;       /* of `cancelled` */
+    bool cancelled;        /* task_cancel was called */
+    bool caught;           /* a pcall has caught `cancelled`, or the grace is over */
+    bool preempted;        /* goes to the end of the line */
+    bool exiting;          /* task_exit */
+    bool timed_out;        /* the last wait ended by its timeout */
+    bool grace_timer;      /* the timer is the grace, not the timeout */
+    bool suspended_once;   /* it has waited at least once */
 };
 
 struct task {
     struct list_node node; /* in one of the state's lists */
     lua_State *co;         /* its coroutine, anchored in the registry */
     struct state *state;
-    enum task_phase phase;   /* changed by enter() in task.c alone */
-    int ref;                 /* registry reference of co */
-    int nargs;               /* on co, for the first resume; -1 later */
-    uint64_t id;             /* in state->task_ids; 0 while idle or never asked for */
-    struct wait *wait;       /* TASK_WAITING */
-    struct wait own_wait;    /* for sleep and other waits without memory of their own */
-    struct loop_timer timer; /* sleep, timeout */
-    bool cancelled;          /* task_cancel was called */
-    bool caught;             /* a pcall has caught `cancelled` since */
-    bool preempted;          /* the guard's hook yields it */
-    bool exiting;            /* task_exit */
-    const char *doomed;      /* task_kill: why; NULL: not */
-    unsigned raises;         /* of `cancelled` */
-    bool suspended_once;     /* it has waited at least once */
+    enum task_phase phase; /* changed by enter() in task.c alone */
+    int ref;               /* registry reference of co */
+    int nargs;             /* on co, for the next resume */
+    uint64_t id;           /* in state->task_ids; 0 until asked for */
+    struct task_run run;
+
+    struct wait *wait; /* TASK_WAITING: for what; NULL while its end is being told */
+    lua_KFunction k;   /* of the wait: what goes on, with which argument, */
+    lua_KContext ctx;
+    void (*drop)(struct state *S, lua_KContext ctx); /* and what happens instead */
+    struct wait own_wait;                            /* for waits without memory of their own */
+    struct list_node wait_node;                      /* for lists of waiting tasks */
+    struct loop_timer timer; /* sleep, timeout, end of the grace after `cancelled` */
+    lua_State **chain;       /* script coroutines that the wait went through, innermost first */
+    unsigned chain_len, chain_cap;
+    ULONG op_status; /* of the overlapped call that woke it (op.h) */
+    ULONG op_bytes;
 
     /* The owner's. on_end is called outside of any resume; its results are popped afterwards.
      * on_first_wait: before the first suspension (arms the disconnect watch of a request). */
@@ -118,13 +138,14 @@ struct task *task_current(lua_State *L);
 uint64_t task_id(struct task *task);
 struct task *task_find(struct state *S, uint64_t id);
 
-/* Suspends the current task; used as `return task_wait(...)`. k gets LUA_YIELD as status.
- * Raises: `cancelled`; "cannot wait inside string.gsub" where Lua cannot yield; outside of a task.
+/* Suspends the current task; used as `return task_wait(...)`. k gets LUA_YIELD as status. The
+ * memory that ctx stands for may be gone by then: pass ids, or set wait->drop. Raises: `cancelled`;
+ * "cannot wait inside string.gsub" where Lua cannot yield; outside of a task.
  */
 int task_wait(lua_State *L, struct wait *wait, lua_KContext ctx, lua_KFunction k);
 
-/* The same with a time limit: wait->cancel is called when it has passed, and wait->timed_out is
- * then true in k. timeout_ns UINT64_MAX: none. */
+/* The same with a time limit: wait->cancel is called when it has passed, and task->run.timed_out
+ * is then true in k. timeout_ns UINT64_MAX: none. */
 int task_wait_for(lua_State *L, struct wait *wait, uint64_t timeout_ns, lua_KContext ctx,
                   lua_KFunction k);
 
@@ -143,9 +164,13 @@ void task_cancel(struct task *task);
  * why: static text. */
 void task_kill(struct task *task, const char *why);
 
-/* os.exit: ends the calling task without an error that a script could catch; its <close> variables
- * run. Used as `return task_exit(L)`. */
+/* os.exit: ends the calling task by an error that pcall passes on; its <close> variables run. Used
+ * as `return task_exit(L)`. Outside of a task it raises a plain error. */
 int task_exit(lua_State *L);
+
+/* The task gives way to the loop for one turn: http.sleep(0). Used as `return task_yield_turn(L)`.
+ */
+int task_yield_turn(lua_State *L);
 
 /* For the guard's hook: whether the running coroutine, and every one around it, can be suspended.
  */
@@ -159,8 +184,9 @@ void task_preempt_kill(lua_State *L, const char *why);
 void task_push_cancelled(lua_State *L);
 bool task_is_cancelled_error(lua_State *L, int index);
 
-/* For replacements of pcall and coroutine.resume: an error value was caught. */
-void task_note_caught(lua_State *L, int index);
+/* For replacements of pcall and coroutine.resume: an error value was caught. true: it is
+ * task_exit's and must be raised again. */
+bool task_note_caught(lua_State *L, int index);
 
 /* One lua_resume under way; kept on the C stack of whoever resumes (task.c, sched_lua.c). */
 struct resume_frame {
@@ -175,3 +201,19 @@ void task_leave_frame(struct state *S, struct resume_frame *frame);
 /* After such a resume returned LUA_YIELD: the host suspends the task (pass it on), not the script.
  */
 bool task_is_suspending(const struct state *S);
+/* Before it is passed on, and when it comes back: `co` is suspended by the host. [-0, +0, -] */
+void task_push_chain(lua_State *L, lua_State *co);
+void task_pop_chain(lua_State *L, lua_State *co);
+/* Whether a script coroutine is suspended by the host: nobody else may resume or close it. */
+bool task_is_in_chain(lua_State *co);
+
+/* For op.c: takes the waiting task off its wait, and lets it go on. NULL is harmless. */
+struct task *task_detach(struct wait *wait);
+void task_attach(struct task *task, struct wait *wait);
+void task_wake_detached(struct task *task);
+
+/* For state.c: starts a task of the deferred list; runs the <close> variables of every suspended
+ * script coroutine; frees the idle tasks. */
+void task_start_deferred(struct task *task);
+void task_close_coroutines(struct state *S);
+void task_free_pool(struct state *S);
