@@ -149,30 +149,31 @@ static enum h1_result take_odd_version(struct walk *w)
 {
     static const char form[] = "HTTP/d.d";
     const char *start = w->p;
+    const char *form_end = start + sizeof(form) - 1;
     bool well_formed = true;
-    while (w->p < w->end && *w->p != ' ' && !at_line_break(w->p)) {
-        size_t at = (size_t)(w->p - start);
-        unsigned char wanted = at < sizeof(form) - 1 ? (unsigned char)form[at] : 0;
-        unsigned char c = (unsigned char)*w->p;
-        well_formed = well_formed && (wanted == 'd' ? (unsigned)c - '0' < 10 : c == wanted);
-        if (H1_BREAKS(H1_RULE_VERSION_FORM, !well_formed)) {
+    while (w->p < w->end && !at_line_break(w->p)) {
+        if (H1_BREAKS(H1_RULE_REQUEST_LINE_SPACES, *w->p == ' ')) {
+            return refuse(w, H1_RULE_REQUEST_LINE_SPACES);
+        }
+        char wanted = w->p < form_end ? form[w->p - start] : '\0';
+        bool digit = *w->p >= '0' && *w->p <= '9';
+        bool wrong = *w->p != ' ' && (wanted == 'd' ? !digit : *w->p != wanted || wanted == '\0');
+        if (H1_BREAKS(H1_RULE_VERSION_FORM, wrong)) {
             return refuse(w, H1_RULE_VERSION_FORM);
         }
+        well_formed = well_formed && !wrong;
         w->p++;
     }
     if (w->p == w->end) {
         return H1_NEED_MORE;
     }
-    well_formed = well_formed && w->p - start == (ptrdiff_t)sizeof(form) - 1;
+    well_formed = well_formed && w->p >= form_end;
     if (H1_BREAKS(H1_RULE_VERSION_FORM, !well_formed)) {
         return refuse(w, H1_RULE_VERSION_FORM);
     }
     bool known = well_formed && start[5] == '1' && (start[7] == '0' || start[7] == '1');
     w->head->minor = known && start[7] == '0' ? 0 : 1;
-    enum h1_result result = take_spaces(w);
-    if (result == H1_OK) {
-        result = take_line_end(w);
-    }
+    enum h1_result result = take_line_end(w);
     if (result == H1_OK && H1_BREAKS(H1_RULE_VERSION_UNKNOWN, well_formed && !known)) {
         return refuse(w, H1_RULE_VERSION_UNKNOWN);
     }
