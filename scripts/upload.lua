@@ -20,18 +20,15 @@ local modulus <const> = 65521
 -- sum weighted 8 to 1, each come out of one multiplication with four 16-bit lanes.
 local function adler32(a, b, piece)
   local unpack, lanes <const> = string.unpack, 0x00FF00FF00FF00FF
-  local whole = #piece - #piece % 32
-  local function add(word)
-    local even, odd = word & lanes, word >> 8 & lanes
-    b = b + 8 * a + (even * 0x0008000600040002 >> 48) + (odd * 0x0007000500030001 >> 48)
-    a = a + ((even + odd) * 0x0001000100010001 >> 48)
-  end
-  for at = 1, whole, 32 do
-    local w1, w2, w3, w4 = unpack("<i8i8i8i8", piece, at)
-    add(w1)
-    add(w2)
-    add(w3)
-    add(w4)
+  local whole = #piece - #piece % 16
+  for at = 1, whole, 16 do
+    local w, v = unpack("<i8i8", piece, at)
+    local even, odd = w & lanes, w >> 8 & lanes
+    local sum = (even + odd) * 0x0001000100010001 >> 48
+    b = b + 16 * a + 8 * sum + (even * 0x0008000600040002 + odd * 0x0007000500030001 >> 48)
+    even, odd = v & lanes, v >> 8 & lanes
+    a = a + sum + ((even + odd) * 0x0001000100010001 >> 48)
+    b = b + (even * 0x0008000600040002 + odd * 0x0007000500030001 >> 48)
   end
   for at = whole + 1, #piece do
     a = a + piece:byte(at)
