@@ -1,8 +1,10 @@
 /* The host: one process that serves Lua scripts, from the first contract call to the last.
  *
- * host_run is the whole life: initialise -> load the first generation -> commit -> serve -> the exit path (exit.h). It runs on the calling
- * thread, which becomes the coordinator: it owns the loop on which generations load, hears signals, and conducts the exit path. It never serves a
- * request; that is what the workers do (worker.h), each on a thread of its own with a loop of its own.
+ * host_run is the whole life: initialise -> load the first generation -> commit -> serve -> the
+ * exit path (exit.h). It runs on the calling thread, which becomes the coordinator: it owns the
+ * loop on which generations load, hears signals, and conducts the exit path. It never serves a
+ * request; that is what the workers do (worker.h), each on a thread of its own with a loop of its
+ * own.
  *
  *   coordinator                               worker 0..N-1
  *   load N states, one a worker (generation.h)
@@ -15,8 +17,9 @@
  *
  * The two sides speak by loop_post only; there is no lock between them but the ledger's.
  *
- * Owner: host_run's caller owns the config and everything in it until host_run returns. Thread: host_run on one thread at a time a process (the
- * contract behind it has no context argument); host_stop and host_number on any thread while host_run runs. */
+ * Owner: host_run's caller owns the config and everything in it until host_run returns. Thread:
+ * host_run on one thread at a time a process (the contract behind it has no context argument);
+ * host_stop and host_number on any thread while host_run runs. */
 #pragma once
 
 #include <stdbool.h>
@@ -39,17 +42,18 @@ enum {
 
 /* What the process ends with; the numbers are frozen (commandline.md). */
 enum host_exit {
-    HOST_EXIT_OK = 0,         /* asked to stop, or the script came to its end */
-    HOST_EXIT_FAILED = 1,     /* the script failed after it was loaded (an assert behind http.run) */
-    HOST_EXIT_USAGE = 2,      /* the command line */
-    HOST_EXIT_LOAD = 3,       /* the script does not load */
-    HOST_EXIT_LISTEN = 4,     /* port in use, no permission, bad address */
-    HOST_EXIT_DRAIN = 6,      /* the drain time ran out and something was cut */
-    HOST_EXIT_INTERNAL = 70,  /* a bug of ours, or no memory for the host itself */
-    HOST_EXIT_SIGNAL = 128,   /* + number: a second signal */
+    HOST_EXIT_OK = 0,        /* asked to stop, or the script came to its end */
+    HOST_EXIT_FAILED = 1,    /* the script failed after it was loaded (an assert behind http.run) */
+    HOST_EXIT_USAGE = 2,     /* the command line */
+    HOST_EXIT_LOAD = 3,      /* the script does not load */
+    HOST_EXIT_LISTEN = 4,    /* port in use, no permission, bad address */
+    HOST_EXIT_DRAIN = 6,     /* the drain time ran out and something was cut */
+    HOST_EXIT_INTERNAL = 70, /* a bug of ours, or no memory for the host itself */
+    HOST_EXIT_SIGNAL = 128,  /* + number: a second signal */
 };
 
-/* Why the host ends. The first cause wins, but for a second signal, which only makes everything faster. */
+/* Why the host ends. The first cause wins, but for a second signal, which only makes everything
+ * faster. */
 enum host_cause {
     HOST_CAUSE_NONE,     /* still running */
     HOST_CAUSE_END,      /* main chunks returned and nothing is open */
@@ -94,12 +98,13 @@ enum host_event_kind {
 
 struct host_event {
     enum host_event_kind kind;
-    const char *url;     /* READY: the first bare-path address, else the first URL; NULL without any URL */
+    const char
+        *url; /* READY: the first bare-path address, else the first URL; NULL without any URL */
     uint16_t port;       /* READY: of url */
     uint32_t generation; /* READY: 1 for the first */
     enum host_cause cause;
-    int code;            /* SUMMARY: the exit code */
-    const char *text;    /* DRAIN, SUMMARY: in words, one line */
+    int code;         /* SUMMARY: the exit code */
+    const char *text; /* DRAIN, SUMMARY: in words, one line */
 };
 
 enum host_trace { HOST_TRACE_OFF, HOST_TRACE_CLOSE, HOST_TRACE_CALLS };
@@ -109,26 +114,33 @@ struct host_config {
     size_t source_count;
     const struct host_setting *settings;
     size_t setting_count;
-    const char *const *args; /* what follows the script: http.arg[1]..., and `...` of the main chunk */
+    const char *const
+        *args; /* what follows the script: http.arg[1]..., and `...` of the main chunk */
     size_t arg_count;
-    const char *program;     /* http.arg[0]'s fallback; NULL: "moonlatch" */
+    const char *program; /* http.arg[0]'s fallback; NULL: "moonlatch" */
 
-    unsigned workers;              /* 0: 1 */
-    uint16_t port;                 /* bare paths; 0: HOST_PORT_DEFAULT, unless any_port */
-    bool any_port;                 /* -p 0 */
-    const char *const *listen;     /* -l, in order: prefixes like "http://127.0.0.1:8080" that bare paths go to */
+    unsigned workers; /* 0: 1 */
+    uint16_t port;    /* bare paths; 0: HOST_PORT_DEFAULT, unless any_port */
+    bool any_port;    /* -p 0 */
+    const char *const
+        *listen; /* -l, in order: prefixes like "http://127.0.0.1:8080" that bare paths go to */
     size_t listen_count;
     enum loop_backend backend;
-    uint64_t drain_ns;             /* 0: do not wait at all; see HOST_DRAIN_DEFAULT_NS */
+    uint64_t drain_ns; /* 0: do not wait at all; see HOST_DRAIN_DEFAULT_NS */
     struct host_limits limits;
-    const char *lua_dir;           /* development: modules are read from here before the embedded ones; NULL: none */
-    const struct log *log;         /* NULL: silent */
+    const char
+        *lua_dir; /* development: modules are read from here before the embedded ones; NULL: none */
+    const struct log *log; /* NULL: silent */
 
-    /* Each contract call of the ledger, in order, with its result. `during_exit` tells those of the exit path. Any thread; NULL: none. */
-    void (*on_trace)(void *ctx, bool during_exit, const char *call, const char *object, ULONG result);
-    void (*on_event)(void *ctx, struct host *host, const struct host_event *event); /* coordinator; NULL: none */
+    /* Each contract call of the ledger, in order, with its result. `during_exit` tells those of the
+     * exit path. Any thread; NULL: none. */
+    void (*on_trace)(void *ctx, bool during_exit, const char *call, const char *object,
+                     ULONG result);
+    void (*on_event)(void *ctx, struct host *host,
+                     const struct host_event *event); /* coordinator; NULL: none */
 
-    /* A descriptor from which the coordinator reads signal numbers, one byte each, and hands each to on_signal; -1: none. */
+    /* A descriptor from which the coordinator reads signal numbers, one byte each, and hands each
+     * to on_signal; -1: none. */
     int signal_fd;
     void (*on_signal)(void *ctx, struct host *host, int number); /* coordinator */
     void *ctx;                                                   /* for the three */
@@ -139,27 +151,28 @@ struct host_config {
 /* How it went. */
 struct host_verdict {
     enum host_cause cause;
-    int code;                          /* the exit code (host_exit, the child's, os.exit's) */
+    int code;                           /* the exit code (host_exit, the child's, os.exit's) */
     char reason[HOST_REASON_BYTES_MAX]; /* one line, in words */
     char hint[HOST_REASON_BYTES_MAX];   /* the cure, or empty */
-    unsigned leftovers;                /* objects that a script left for the host to close at stage 5 and that it should have closed itself */
-    unsigned failures;                 /* contract calls of the exit path that did not return 0 */
-    unsigned cut;                      /* requests and connections that did not get their whole answer */
-    bool forced;                       /* something could not be ended in time; the caller should leave by _exit soon */
+    unsigned failures;                  /* contract calls of the exit path that did not return 0 */
+    unsigned cut; /* requests and connections that did not get their whole answer */
+    bool forced;  /* something could not be ended in time; the caller should leave by _exit soon */
 };
 
 /* Fills in the defaults: one worker, port 8080, 5 s of drain, no signals. */
 void host_config_init(struct host_config *config);
 
-/* The whole life of the host; returns verdict->code. Everything it opened is closed when it returns, however it went.
- * Errors: none beyond the verdict. */
+/* The whole life of the host; returns verdict->code. Everything it opened is closed when it
+ * returns, however it went. Errors: none beyond the verdict. */
 int host_run(const struct host_config *config, struct host_verdict *verdict);
 
-/* Asks the host to end. The first caller's cause and code stand; later calls change nothing. code: used by OS_EXIT, CHILD, STOP and SCRIPT.
- * text: one line in words, copied, may be NULL. Any thread, also from a signal callback of the config; not from a signal handler. */
+/* Asks the host to end. The first caller's cause and code stand; later calls change nothing. code:
+ * used by OS_EXIT, CHILD, STOP and SCRIPT. text: one line in words, copied, may be NULL. Any
+ * thread, also from a signal callback of the config; not from a signal handler. */
 void host_stop(struct host *host, enum host_cause cause, int code, const char *text);
 
-/* What SIGINT and SIGTERM do: the first drains, the second ends the drain ("now") and makes the exit code 128 + number. Coordinator only. */
+/* What SIGINT and SIGTERM do: the first drains, the second ends the drain ("now") and makes the
+ * exit code 128 + number. Coordinator only. */
 void host_on_stop_signal(struct host *host, int number);
 
 /* Whether stopping has begun. Any thread. */

@@ -12,5 +12,6 @@ struct port_holder {
     char folder[256]; /* where it runs, or empty when that may not be read */
 };
 
-/* false: nobody found, or it belongs to another user. On systems without such a list always false. */
+/* false: nobody found, or it belongs to another user. On systems without such a list always false.
+ */
 bool port_holder_find(uint16_t port, struct port_holder *out);

@@ -1,0 +1,92 @@
+/* What the hook does once it runs: yield, let go on, or end the task. Who arms it stands in
+ * guard_posix.c. */
+#include "runtime/guard.h"
+
+#include <stdio.h>
+
+#include <lauxlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "binding/state.h"
+#include "binding/task.h"
+#include "runtime/generation.h"
+#include "runtime/hostdata.h"
+
+/* Text of an error raised by the guard; static because a killed task keeps the pointer. */
+static const char too_long_task[] =
+    "stopped by the host: the task has run for longer than the request limit";
+static const char too_long_resume[] =
+    "stopped by the host: it has run for longer than the resume limit where it cannot be suspended";
+
+/* Ends the running task. Where it cannot be suspended an error is raised, again at every further
+ * instruction, so that no pcall of the script keeps it running; once it is out of there, it is
+ * killed. */
+static void end_task(lua_State *L, const char *why)
+{
+    if (task_is_yieldable(L)) {
+        task_preempt_kill(L, why);
+        return;
+    }
+    lua_sethook(L, guard_hook, LUA_MASKCOUNT, 1);
+    (void)luaL_error(L, "%s", why);
+}
+
+void guard_hook(lua_State *L, lua_Debug *ar)
+{
+    struct state *S = state_of(L);
+    struct member *member = S->host;
+    struct task *task = S->current;
+    (void)ar; /* the line does not matter */
+    lua_sethook(L, NULL, 0, 0);
+    if (task == NULL || member == NULL || member->guard == NULL) {
+        return;
+    }
+    const struct host_limits *limits = guard_limits(member->guard);
+    guard_answer(member->guard);
+    uint64_t since_ns = guard_seen_ns(member->guard);
+    uint64_t now_ns = clock_mono_ns();
+    uint64_t spent_ns = since_ns == 0 || since_ns > now_ns ? 0 : now_ns - since_ns;
+    /* Only resumes that were interrupted count: shorter ones cost nobody anything. */
+    uint64_t total_ns = task->run.guard_ns + spent_ns;
+    if (total_ns >= limits->request_ns) {
+        end_task(L, too_long_task);
+        return;
+    }
+    if (task_is_yieldable(L)) {
+        task->run.guard_ns = total_ns;
+        task_preempt(L);
+        return;
+    }
+    if (spent_ns >= limits->resume_ns) {
+        end_task(L, too_long_resume);
+    }
+}
+
+static void loading_hook(lua_State *L, lua_Debug *ar)
+{
+    struct state *S = state_of(L);
+    struct member *member = S->host;
+    (void)ar;
+    if (S->phase != STATE_LOADING || member == NULL) {
+        lua_sethook(L, NULL, 0, 0);
+        return;
+    }
+    bool stopping = host_is_stopping(member->host);
+    if (!stopping && clock_mono_ns() < member->load_deadline_ns) {
+        return;
+    }
+    lua_sethook(L, loading_hook, LUA_MASKCOUNT, 1); /* a pcall cannot keep it running */
+    (void)luaL_error(L, stopping ? "stopped while loading"
+                                 : "loading takes longer than the load limit");
+}
+
+void guard_arm_loading(struct state *S)
+{
+    lua_sethook(S->L, loading_hook, LUA_MASKCOUNT, GUARD_LOAD_COUNT);
+}
+
+void guard_disarm_loading(struct state *S)
+{
+    lua_sethook(S->L, NULL, 0, 0);
+}

@@ -1,0 +1,576 @@
+#include "runtime/host.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "binding/error.h"
+#include "binding/ledger.h"
+#include "runtime/exit.h"
+#include "runtime/generation.h"
+#include "runtime/guard.h"
+#include "runtime/hostdata.h"
+#include "runtime/port_holder.h"
+#include "runtime/worker.h"
+
+enum {
+    GENERATIONS_ALIVE_MAX =
+        4, /* served, retiring, and one on its way: slots of the guard for each worker */
+    READY_URL_BYTES_MAX = 2048
+};
+
+static const struct host_limits default_limits = {
+    .load_ns = UINT64_C(10000000000),
+    .resume_ns = UINT64_C(2000000000),
+    .request_ns = UINT64_C(30000000000),
+    .memory_bytes = 256U * 1024 * 1024,
+};
+
+void host_config_init(struct host_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->workers = 1;
+    config->drain_ns = HOST_DRAIN_DEFAULT_NS;
+    config->backend = LOOP_BACKEND_DEFAULT;
+    config->limits = default_limits;
+    config->signal_fd = -1;
+}
+
+const char *host_cause_name(enum host_cause cause)
+{
+    static const char *const names[] = {
+        [HOST_CAUSE_NONE] = "none",     [HOST_CAUSE_END] = "end",
+        [HOST_CAUSE_STOP] = "stop",     [HOST_CAUSE_OS_EXIT] = "os.exit",
+        [HOST_CAUSE_SIGNAL] = "signal", [HOST_CAUSE_CHILD] = "child",
+        [HOST_CAUSE_LOAD] = "load",     [HOST_CAUSE_LISTEN] = "listen",
+        [HOST_CAUSE_SCRIPT] = "script", [HOST_CAUSE_INTERNAL] = "internal",
+    };
+    return names[cause];
+}
+
+/* --- stopping
+ * -------------------------------------------------------------------------------------- */
+
+void host_stop_with(struct host *host, enum host_cause cause, int code, const char *text,
+                    const char *hint)
+{
+    assert(cause != HOST_CAUSE_NONE);
+    (void)pthread_mutex_lock(&host->stop_lock);
+    if (atomic_load(&host->cause) == HOST_CAUSE_NONE) {
+        host->code = code;
+        (void)snprintf(host->text, sizeof host->text, "%s", text == NULL ? "" : text);
+        (void)snprintf(host->hint, sizeof host->hint, "%s", hint == NULL ? "" : hint);
+        atomic_store(&host->cause, (int)cause);
+    }
+    (void)pthread_mutex_unlock(&host->stop_lock);
+    loop_wake(host->loop);
+}
+
+void host_stop(struct host *host, enum host_cause cause, int code, const char *text)
+{
+    host_stop_with(host, cause, code, text, NULL);
+}
+
+void host_script_failed(struct host *host, const char *text)
+{
+    log_write(host->log, LOG_LEVEL_ERROR, "%s", text);
+    (void)pthread_mutex_lock(&host->stop_lock);
+    if (!host->script_failed) {
+        host->script_failed = true;
+        (void)snprintf(host->failure, sizeof host->failure, "%.*s", (int)strcspn(text, "\n"), text);
+    }
+    (void)pthread_mutex_unlock(&host->stop_lock);
+    host_stop_with(host, HOST_CAUSE_SCRIPT, HOST_EXIT_FAILED, NULL, NULL);
+}
+
+void host_on_stop_signal(struct host *host, int number)
+{
+    if (host->signal_first == 0) {
+        host->signal_first = number;
+        host_stop(host, HOST_CAUSE_SIGNAL, HOST_EXIT_OK, NULL);
+    } else if (host->signal_second == 0) {
+        host->signal_second = number;
+    }
+}
+
+bool host_is_stopping(const struct host *host)
+{
+    return atomic_load_explicit(&host->cause, memory_order_relaxed) != HOST_CAUSE_NONE;
+}
+
+static void on_signal_byte(struct loop_watch *watch, unsigned events)
+{
+    struct host *host = LIST_ITEM(watch, struct host, signal_watch);
+    unsigned char numbers[16];
+    (void)events;
+    ssize_t count = read(watch->fd, numbers, sizeof numbers);
+    for (ssize_t i = 0; i < count; i++) {
+        host->config->on_signal(host->config->ctx, host, numbers[i]);
+    }
+}
+
+/* --- waiting
+ * --------------------------------------------------------------------------------------- */
+
+bool host_wait(struct host *host, bool (*is_over)(void *ctx), void *ctx, uint64_t deadline_ns)
+{
+    for (;;) {
+        if (is_over(ctx)) {
+            return true;
+        }
+        uint64_t now_ns = loop_now_ns(host->loop);
+        if (now_ns >= deadline_ns) {
+            return false;
+        }
+        uint64_t wait_ns = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns;
+        if (loop_run_once(host->loop, wait_ns) != NO_ERROR) {
+            host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL,
+                      "the event loop of the coordinator failed");
+            return is_over(ctx);
+        }
+    }
+}
+
+bool host_errands_are_done(void *ctx)
+{
+    const struct host *host = ctx;
+    for (unsigned i = 0; i < host->worker_count; i++) {
+        if (!worker_call(&host->workers[i])->done) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Asked to stop; or the last task of a script without URLs has ended. */
+static bool is_over(void *ctx)
+{
+    struct host *host = ctx;
+    if (host->watches_end && host_errands_are_done(host)) {
+        host->watches_end = false;
+        if (!generation_is_live(host->current)) {
+            host_stop(host, HOST_CAUSE_END, HOST_EXIT_OK, NULL);
+        }
+    }
+    return host_is_stopping(host);
+}
+
+/* --- addresses
+ * ------------------------------------------------------------------------------------- */
+
+/* Puts the port into a base that ends with ":0". */
+static void fill_port(char *base, uint16_t port)
+{
+    char *colon = strrchr(base, ':');
+    if (colon != NULL && strcmp(colon, ":0") == 0) {
+        (void)snprintf(colon, HOST_BASE_BYTES_MAX - (size_t)(colon - base), ":%u", (unsigned)port);
+    }
+}
+
+static void set_default_bases(struct host *host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    unsigned port = host->config->any_port    ? 0U
+                    : host->config->port == 0 ? HOST_PORT_DEFAULT
+                                              : host->config->port;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(host->bases[i], HOST_BASE_BYTES_MAX, "http://%s:%u", names[i], port);
+        host->addresses[i] = (struct ledger_address){.base = host->bases[i], .optional = i > 0};
+    }
+    host->address_count = sizeof names / sizeof names[0];
+}
+
+ULONG host_set_addresses(struct host *host)
+{
+    const struct host_config *config = host->config;
+    uint16_t port = 0;
+    if (config->listen_count > HOST_ADDRESSES_MAX) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    if (config->listen_count == 0) {
+        set_default_bases(host);
+    }
+    for (size_t i = 0; i < config->listen_count; i++) {
+        (void)snprintf(host->bases[i], HOST_BASE_BYTES_MAX, "%s", config->listen[i]);
+        host->addresses[i] = (struct ledger_address){.base = host->bases[i], .optional = false};
+        host->address_count = i + 1;
+    }
+    host->any_port = false;
+    for (size_t i = 0; i < host->address_count; i++) {
+        size_t length = strlen(host->bases[i]);
+        host->any_port =
+            host->any_port || (length > 2 && strcmp(host->bases[i] + length - 2, ":0") == 0);
+    }
+    if (host->any_port) {
+        ULONG code = loop_find_free_port(&port);
+        if (code != NO_ERROR) {
+            return code;
+        }
+    }
+    for (size_t i = 0; i < host->address_count; i++) {
+        fill_port(host->bases[i], port);
+    }
+    return ledger_set_addresses(host->ledger, host->addresses, host->address_count);
+}
+
+/* --- ready
+ * ----------------------------------------------------------------------------------------- */
+
+/* The URL for the ready line: that of the oldest bare path, else of the oldest URL. */
+struct first_url {
+    uint64_t bare, full; /* node ids; 0: none */
+};
+
+static bool note_url(void *ctx, const struct ledger_info *info)
+{
+    struct first_url *first = ctx;
+    if (info->kind == NODE_URL && info->state == NODE_OPEN) {
+        uint64_t *place = info->name[0] == '/' ? &first->bare : &first->full;
+        *place = *place == 0 ? info->id : *place;
+    }
+    return true;
+}
+
+/* "http://+:8080/x/" -> "http://localhost:8080", port 8080. Wildcard hosts are no address that a
+ * client could use. */
+static uint16_t reduce_to_base(char *url, size_t cap)
+{
+    char copy[READY_URL_BYTES_MAX];
+    char *host = strstr(url, "://");
+    host = host == NULL ? url : host + 3;
+    host[strcspn(host, "/")] = '\0';
+    const char *colon = strrchr(host, ':');
+    uint64_t port = 0;
+    if (colon == NULL || !slice_to_u64(slice_from_cstr(colon + 1), &port) || port > UINT16_MAX) {
+        return 0;
+    }
+    if ((host[0] == '+' || host[0] == '*') && host + 1 == colon) {
+        (void)snprintf(copy, sizeof copy, "%.*slocalhost%s", (int)(host - url), url, colon);
+        (void)snprintf(url, cap, "%s", copy);
+    }
+    return (uint16_t)port;
+}
+
+static void tell(struct host *host, const struct host_event *event)
+{
+    if (host->config->on_event != NULL) {
+        host->config->on_event(host->config->ctx, host, event);
+    }
+}
+
+static void tell_ready(struct host *host)
+{
+    char url[READY_URL_BYTES_MAX];
+    struct first_url first = {0, 0};
+    struct host_event event = {.kind = HOST_EVENT_READY, .generation = host->current->number};
+    ledger_walk(host->ledger, note_url, &first);
+    uint64_t id = first.bare != 0 ? first.bare : first.full;
+    if (id != 0 && ledger_url_prefix(host->ledger, id, 0, url, sizeof url)) {
+        event.port = reduce_to_base(url, sizeof url);
+        event.url = url;
+    }
+    tell(host, &event);
+}
+
+/* --- the life
+ * -------------------------------------------------------------------------------------- */
+
+void host_trace(struct host *host, const char *call, const char *object, ULONG result)
+{
+    bool during_exit = atomic_load(&host->stage) != EXIT_NOT_BEGUN;
+    if (host->config->on_trace != NULL) {
+        host->config->on_trace(host->config->ctx, during_exit, call, object, result);
+    }
+}
+
+static void on_ledger_trace(void *ctx, const char *call, const char *object, ULONG result)
+{
+    host_trace(ctx, call, object, result);
+}
+
+static bool on_port_holder(void *ctx, uint16_t port, char *out, size_t cap)
+{
+    struct port_holder holder;
+    (void)ctx;
+    if (!port_holder_find(port, &holder)) {
+        return false;
+    }
+    (void)snprintf(out, cap, "%s (pid %ld%s%s)", holder.name, holder.pid,
+                   holder.folder[0] == '\0' ? "" : ", ", holder.folder);
+    return true;
+}
+
+static void on_leftover(void *ctx, const struct ledger_info *leftover, ULONG result)
+{
+    struct host *host = ctx;
+    log_write(host->log, LOG_LEVEL_ERROR, "%s %s (made at %s:%d) did not close: %u",
+              ledger_kind_name(leftover->kind), leftover->name, leftover->made.file,
+              leftover->made.line, (unsigned)result);
+}
+
+/* Everything but the loop, which is open. Failures become the cause of the end. */
+static bool open_parts(struct host *host)
+{
+    struct buf why;
+    struct ledger_error failure;
+    memset(&failure, 0, sizeof failure);
+    buf_init(&why, HOST_REASON_BYTES_MAX);
+    size_t slots = (size_t)host->workers_wanted * GENERATIONS_ALIVE_MAX;
+    if (guard_create(slots, &host->limits, &host->guard) != NO_ERROR) {
+        host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL, "the watchdog cannot be started");
+        return false;
+    }
+    if (ledger_initialize(host->ledger, HTTP_INITIALIZE_SERVER, &failure) != NO_ERROR) {
+        char line[HOST_REASON_BYTES_MAX];
+        host_stop_with(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL,
+                       error_format(&failure, line, sizeof line), failure.hint);
+        return false;
+    }
+    bool ok = loadpath_expand(host->config->sources, host->config->source_count, &host->scripts,
+                              &why) == NO_ERROR;
+    if (!ok) {
+        char line[HOST_REASON_BYTES_MAX];
+        (void)snprintf(line, sizeof line, "%.*s", (int)why.len,
+                       why.p == NULL ? "no script" : why.p);
+        host_stop(host, HOST_CAUSE_LOAD, HOST_EXIT_LOAD, line);
+    }
+    buf_deinit(&why);
+    return ok;
+}
+
+static bool watch_signals(struct host *host)
+{
+    if (host->config->signal_fd < 0) {
+        return true;
+    }
+    host->signal_watch = (struct loop_watch){
+        .on_ready = on_signal_byte, .fd = host->config->signal_fd, .events = LOOP_READABLE};
+    if (loop_watch_start(host->loop, &host->signal_watch) == NO_ERROR) {
+        return true;
+    }
+    host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL, "signals cannot be watched");
+    return false;
+}
+
+static bool start_workers(struct host *host)
+{
+    ULONG code = NO_ERROR;
+    host->workers = calloc(host->workers_wanted, sizeof *host->workers);
+    if (host->workers == NULL) {
+        code = ERROR_NOT_ENOUGH_MEMORY;
+    }
+    while (code == NO_ERROR && host->worker_count < host->workers_wanted) {
+        code = worker_open(&host->workers[host->worker_count], host, host->worker_count);
+        host->worker_count += code == NO_ERROR ? 1 : 0;
+    }
+    (void)host_wait(host, host_errands_are_done, host, UINT64_MAX);
+    for (unsigned i = 0; i < host->worker_count && code == NO_ERROR; i++) {
+        code = worker_call(&host->workers[i])->result;
+    }
+    if (code != NO_ERROR) {
+        host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL,
+                  "a worker thread cannot be started");
+    }
+    return code == NO_ERROR;
+}
+
+static void stop_for_load(struct host *host, const struct load_error *error)
+{
+    if (error->exit_code != 0) {
+        enum host_cause cause = error->exit_code == HOST_EXIT_LISTEN ? HOST_CAUSE_LISTEN
+                                : error->exit_code == HOST_EXIT_LOAD ? HOST_CAUSE_LOAD
+                                                                     : HOST_CAUSE_INTERNAL;
+        host_stop_with(host, cause, error->exit_code, error->text, error->hint);
+    }
+}
+
+/* From nothing to serving, and on until somebody asks to stop. */
+static void serve(struct host *host)
+{
+    struct load_error error;
+    if (!watch_signals(host) || !open_parts(host)) {
+        return;
+    }
+    struct generation *generation = generation_load(host, &error);
+    if (generation == NULL) {
+        stop_for_load(host, &error);
+        return;
+    }
+    if (!generation_is_live(generation)) {
+        host_stop_with(
+            host, HOST_CAUSE_END, HOST_EXIT_OK, NULL,
+            "nothing is open: add http.run() to keep what a script holds in <close> variables");
+        return;
+    }
+    if (!start_workers(host)) {
+        return;
+    }
+    if (!generation_commit(generation, &error)) {
+        stop_for_load(host, &error);
+        return;
+    }
+    tell_ready(host);
+    generation_watch_end(generation);
+    (void)host_wait(host, is_over, host, UINT64_MAX);
+}
+
+/* --- the verdict
+ * ----------------------------------------------------------------------------------- */
+
+static const char *signal_name(int number, char spare[24])
+{
+    if (number == 2) {
+        return "SIGINT";
+    }
+    if (number == 15) {
+        return "SIGTERM";
+    }
+    (void)snprintf(spare, 24, "signal %d", number);
+    return spare;
+}
+
+static void describe_cause(const struct host *host, enum host_cause cause, char *out, size_t cap)
+{
+    char spare[24];
+    switch (cause) {
+    case HOST_CAUSE_END: (void)snprintf(out, cap, "the script has ended"); return;
+    case HOST_CAUSE_STOP: (void)snprintf(out, cap, "http.stop(%d)", host->code); return;
+    case HOST_CAUSE_OS_EXIT: (void)snprintf(out, cap, "os.exit(%d)", host->code); return;
+    case HOST_CAUSE_SIGNAL:
+        (void)snprintf(out, cap, "stopped by %s", signal_name(host->signal_first, spare));
+        return;
+    case HOST_CAUSE_SCRIPT: (void)snprintf(out, cap, "the script failed"); return;
+    default:
+        (void)snprintf(out, cap, "%s", host->text[0] == '\0' ? host_cause_name(cause) : host->text);
+        return;
+    }
+}
+
+/* Appends to a verdict's reason. */
+static void add_reason(struct host_verdict *verdict, const char *text)
+{
+    size_t used = strlen(verdict->reason);
+    (void)snprintf(verdict->reason + used, sizeof verdict->reason - used, "%s", text);
+}
+
+static void conclude(struct host *host, struct host_verdict *verdict)
+{
+    char text[HOST_REASON_BYTES_MAX];
+    char spare[24];
+    verdict->cause = (enum host_cause)atomic_load(&host->cause);
+    verdict->code = host->code;
+    describe_cause(host, verdict->cause, verdict->reason, sizeof verdict->reason);
+    (void)snprintf(verdict->hint, sizeof verdict->hint, "%s", host->hint);
+    if (verdict->cut > 0) {
+        verdict->code = verdict->code == 0 ? HOST_EXIT_DRAIN : verdict->code;
+        (void)snprintf(text, sizeof text, "; the drain time ran out, %u cut", verdict->cut);
+        add_reason(verdict, text);
+    }
+    if (host->script_failed) {
+        verdict->code = verdict->code == 0 || verdict->code == HOST_EXIT_DRAIN ? HOST_EXIT_FAILED
+                                                                               : verdict->code;
+        add_reason(verdict, ": ");
+        add_reason(verdict, host->failure);
+    }
+    if (verdict->failures > 0 || verdict->forced) {
+        verdict->code = verdict->code == 0 ? HOST_EXIT_INTERNAL : verdict->code;
+        (void)snprintf(text, sizeof text, "; %u contract calls failed while closing%s",
+                       verdict->failures, verdict->forced ? ", a worker was left behind" : "");
+        add_reason(verdict, text);
+    }
+    if (host->signal_second != 0) {
+        verdict->code = HOST_EXIT_SIGNAL + host->signal_second;
+        (void)snprintf(text, sizeof text, "; at once by a second %s",
+                       signal_name(host->signal_second, spare));
+        add_reason(verdict, text);
+    }
+}
+
+static struct host *create(const struct host_config *config)
+{
+    struct host *host = calloc(1, sizeof *host);
+    if (host == NULL) {
+        return NULL;
+    }
+    host->config = config;
+    host->log = config->log;
+    host->limits.load_ns =
+        config->limits.load_ns != 0 ? config->limits.load_ns : default_limits.load_ns;
+    host->limits.resume_ns =
+        config->limits.resume_ns != 0 ? config->limits.resume_ns : default_limits.resume_ns;
+    host->limits.request_ns =
+        config->limits.request_ns != 0 ? config->limits.request_ns : default_limits.request_ns;
+    host->limits.memory_bytes = config->limits.memory_bytes != 0 ? config->limits.memory_bytes
+                                                                 : default_limits.memory_bytes;
+    host->workers_wanted = config->workers == 0                 ? 1
+                           : config->workers > HOST_WORKERS_MAX ? HOST_WORKERS_MAX
+                                                                : config->workers;
+    list_init(&host->members);
+    list_init(&host->generations);
+    (void)pthread_mutex_init(&host->stop_lock, NULL); /* cannot fail with default attributes */
+    const struct ledger_options options = {.log = config->log,
+                                           .trace = on_ledger_trace,
+                                           .port_holder = on_port_holder,
+                                           .report = on_leftover,
+                                           .ctx = host};
+    host->ledger = ledger_create(&options);
+    return host;
+}
+
+/* After exit_run: nothing of it is in use, unless a worker was left behind, which may come back
+ * into any of this. */
+static void destroy(struct host *host, bool forced)
+{
+    if (forced) {
+        return;
+    }
+    while (!list_is_empty(&host->generations)) {
+        generation_destroy(LIST_ITEM(list_first(&host->generations), struct generation, node));
+    }
+    guard_destroy(host->guard);
+    ledger_destroy(host->ledger);
+    loadpath_deinit(&host->scripts);
+    free(host->workers);
+    if (host->loop != NULL) {
+        if (host->signal_watch.on_ready != NULL) {
+            loop_watch_stop(host->loop, &host->signal_watch);
+        }
+        loop_close(host->loop);
+    }
+    (void)pthread_mutex_destroy(&host->stop_lock);
+    free(host);
+}
+
+int host_run(const struct host_config *config, struct host_verdict *verdict)
+{
+    char text[HOST_REASON_BYTES_MAX];
+    memset(verdict, 0, sizeof *verdict);
+    struct host *host = create(config);
+    if (host == NULL || host->ledger == NULL ||
+        loop_open(config->backend, &host->loop) != NO_ERROR) {
+        verdict->cause = HOST_CAUSE_INTERNAL;
+        verdict->code = HOST_EXIT_INTERNAL;
+        add_reason(verdict, host == NULL || host->ledger == NULL
+                                ? "not enough memory"
+                                : "the event loop cannot be opened");
+        if (host != NULL) {
+            destroy(host, false);
+        }
+        return verdict->code;
+    }
+    serve(host);
+    describe_cause(host, (enum host_cause)atomic_load(&host->cause), text, sizeof text);
+    tell(host, &(struct host_event){.kind = HOST_EVENT_DRAIN,
+                                    .cause = (enum host_cause)atomic_load(&host->cause),
+                                    .text = text});
+    exit_run(host, verdict);
+    conclude(host, verdict);
+    tell(host, &(struct host_event){.kind = HOST_EVENT_SUMMARY,
+                                    .cause = verdict->cause,
+                                    .code = verdict->code,
+                                    .text = verdict->reason});
+    destroy(host, verdict->forced);
+    return verdict->code;
+}
