@@ -67,6 +67,7 @@ struct wait {
 struct task_run {
     uint64_t told;         /* last round of state_cancel_tasks that reached it */
     uint64_t grace_end_ns; /* past it a wait after `cancelled` raises again */
+    uint64_t guard_ns;     /* runtime/guard.c: time spent in resumes that were interrupted */
     const char *doomed;    /* task_kill: why; NULL: not */
     unsigned raises;       /* of `cancelled` */
     bool cancelled;        /* task_cancel was called */
