@@ -17,6 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -25,7 +28,7 @@
 
 enum {
     RUNS_DEFAULT = 12000,
-    STEPS_MAX = 40,
+    STEPS_MAX = 60,
     ROWS_MAX = 128,
     WORKERS_MAX = 3,
     SERVING_MAX = 3,
@@ -119,7 +122,7 @@ static uint32_t below(uint64_t *seed, uint32_t limit)
 
 /* --- the world --- */
 
-static void fail(struct world *world, const char *text)
+static void note_failure(struct world *world, const char *text)
 {
     if (world->failure[0] == 0) {
         snprintf(world->failure, sizeof world->failure, "%s", text);
@@ -132,7 +135,7 @@ static void check_trace(void *ctx, const char *call, const char *object, ULONG r
     struct world *world = ctx;
     const struct fake_record *last = fake_record_at(fake_record_count() - 1);
     if (last == NULL || strcmp(last->call, call) != 0 || last->result != result || object == NULL) {
-        fail(world, "the trace tells another call than the one made");
+        note_failure(world, "the trace tells another call than the one made");
     }
 }
 
@@ -246,6 +249,9 @@ static enum node_kind kind_made(enum step_kind kind)
 
 static void close_handle(struct world *world, struct row *row, unsigned worker)
 {
+    if (row->closed[worker]) {
+        return; /* a userdata does not ask twice */
+    }
     struct ledger_origin origin = origin_of(world, row->generation, worker);
     row->closed[worker] = true;
     (void)ledger_close(world->ledger, &origin, row->id[worker]); /* the record tells how it went */
@@ -393,9 +399,10 @@ static void commit(struct world *world)
     if (world->serving_count == SERVING_MAX) {
         retire_oldest(world);
     }
-    bool ok = ledger_check(world->ledger, generation, &error) == NO_ERROR &&
-              ledger_commit(world->ledger, generation, LEDGER_PHASE_OBJECTS, &error) == NO_ERROR &&
-              ledger_commit(world->ledger, generation, LEDGER_PHASE_URLS, &error) == NO_ERROR;
+    bool ok =
+        ledger_check(world->ledger, generation, world->program->workers, &error) == NO_ERROR &&
+        ledger_commit(world->ledger, generation, LEDGER_PHASE_OBJECTS, &error) == NO_ERROR &&
+        ledger_commit(world->ledger, generation, LEDGER_PHASE_URLS, &error) == NO_ERROR;
     if (!ok) {
         discard(world);
         return;
@@ -449,16 +456,19 @@ static void end_process(struct world *world)
     ledger_stop(world->ledger);
     (void)ledger_shutdown_queues(world->ledger); /* failures are in the record */
     size_t stage = fake_record_count();
-    for (int i = 0; i < KINDS_TO_CLOSE; i++) {
-        (void)ledger_close_kind(world->ledger,
-                                world->program->order[i]); /* failures are in the record */
+    if (memcmp(world->program->order, stage_5, sizeof stage_5) == 0) {
+        (void)ledger_close_all(world->ledger); /* failures are in the record */
+    } else {
+        for (int i = 0; i < KINDS_TO_CLOSE; i++) {
+            (void)ledger_close_kind(world->ledger, world->program->order[i]); /* as above */
+        }
     }
     collect_everything(world);
     (void)ledger_terminate(world->ledger); /* failures are in the record */
     (void)fake_check_kind_order(stage);    /* counted below */
     (void)fake_check_end();                /* counted below */
     if (fake_violation_count() > 0) {
-        fail(world, fake_violation_at(0));
+        note_failure(world, fake_violation_at(0));
     }
 }
 
@@ -496,8 +506,8 @@ static bool run_program(const struct program *program, char *failure)
 
 static enum step_kind random_kind(uint64_t *seed)
 {
-    /* Making is likelier than closing, else the graphs stay empty. */
-    static const unsigned char weight[STEP_KIND_COUNT] = {6, 7, 9, 2, 14, 4, 6, 2, 2,
+    /* Making is likelier than closing, else the graphs stay empty; stopping is rare. */
+    static const unsigned char weight[STEP_KIND_COUNT] = {4, 4, 9, 2, 14, 4, 6, 2, 2,
                                                           4, 3, 3, 3, 6,  1, 2, 1};
     unsigned sum = 0, at = 0;
     for (int i = 0; i < STEP_KIND_COUNT; i++) {
@@ -522,13 +532,15 @@ static void make_program(struct program *program, uint64_t seed)
     program->workers = 1 + below(&seed, WORKERS_MAX);
     program->config_too = below(&seed, 4) == 0;
     program->collect_first = below(&seed, 3) == 0;
-    program->fault_at = below(&seed, 2) == 0 ? 0 : 1 + below(&seed, 60);
+    program->fault_at = below(&seed, 2) == 0 ? 0 : 1 + below(&seed, 50);
     program->fault_code = code[below(&seed, sizeof code / sizeof code[0])];
     program->refuse = refuse[below(&seed, sizeof refuse / sizeof refuse[0])];
-    program->count = 4 + below(&seed, STEPS_MAX - 4);
+    /* Something to stand on first, then anything. */
+    static const enum step_kind first[] = {STEP_SESSION, STEP_QUEUE, STEP_GROUP, STEP_URL};
+    program->count = 8 + below(&seed, STEPS_MAX - 8);
     for (size_t i = 0; i < program->count; i++) {
-        program->step[i] =
-            (struct step){random_kind(&seed), below(&seed, 1000), below(&seed, 1000)};
+        enum step_kind kind = i < 8 ? first[i / 2] : random_kind(&seed);
+        program->step[i] = (struct step){kind, below(&seed, 1000), below(&seed, 1000)};
     }
 }
 
@@ -608,17 +620,33 @@ static void graph_closed_by_any_route_in_order(void **state)
     assert_int_equal(try_programs(seed, runs, stage_5, true), 0);
 }
 
+/* Whether 2000 programs hold with this order of stage 5; in a child, because the ledger's own
+ * assertions may end it, which counts as noticed. */
+static bool holds_with_order(const enum node_kind *order)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)!freopen("/dev/null", "w", stderr); /* what an assertion says is not news here */
+        _exit(try_programs(1, 2000, order, false) == 0 ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /* The property must see the order of stage 5: each swap of two kinds fails it. */
 static void property_swapped_kinds_is_caught(void **state)
 {
     (void)state;
+    assert_true(holds_with_order(stage_5));
     for (int i = 0; i < KINDS_TO_CLOSE; i++) {
         for (int j = i + 1; j < KINDS_TO_CLOSE; j++) {
             enum node_kind order[KINDS_TO_CLOSE];
             memcpy(order, stage_5, sizeof order);
             order[i] = stage_5[j];
             order[j] = stage_5[i];
-            if (try_programs(1, 2000, order, false) == 0) {
+            if (holds_with_order(order)) {
                 fail_msg("swapping %s and %s goes unnoticed", ledger_kind_name(order[i]),
                          ledger_kind_name(order[j]));
             }

@@ -406,7 +406,7 @@ static void unbind_groups_locked(struct fake_object *queue)
         if (group->kind != FAKE_GROUP || group->queue != queue) {
             continue;
         }
-        if (group->open && !group->close_tried) {
+        if (group->open && !group->close_tried && !group->unbind_tried) {
             fake_violate_locked("HttpCloseRequestQueue %u while group %u is bound to it",
                                 fake_number_locked(queue), fake_number_locked(group));
         }
@@ -494,6 +494,9 @@ static ULONG set_property(const char *call, enum fake_kind kind, uint64_t id,
     fake_detail_locked(record, "%s", property_name(property));
     bool valid = object != NULL && information != NULL && length > 0 &&
                  length <= FAKE_PROPERTY_MAX && (unsigned)property < FAKE_PROPERTY_COUNT;
+    if (valid && record->injected && property == HttpServerBindingProperty) {
+        object->unbind_tried = true;
+    }
     if (!valid || record->injected) {
         return fake_end(record, record->injected ? record->result : (ULONG)ERROR_INVALID_PARAMETER);
     }

@@ -31,8 +31,9 @@ struct fake_object {
     char *url;                  /* prefix as registered */
     HTTP_URL_CONTEXT context;
     bool open;
-    bool close_tried; /* a close of it was made to fail */
-    bool shut_down;   /* queue: HttpShutdownRequestQueue was called */
+    bool close_tried;  /* a close of it was made to fail */
+    bool unbind_tried; /* group: a change of its binding was made to fail */
+    bool shut_down;    /* queue: HttpShutdownRequestQueue was called */
     struct fake_property property[FAKE_PROPERTY_COUNT];
 };
 
