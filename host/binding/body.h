@@ -33,3 +33,10 @@ int httpreq_save(lua_State *L);
 
 /* A byte count: an integer, or "10", "64K", "8M", "2G". False: neither. */
 bool httpreq_parse_limit(lua_State *L, int index, uint64_t *bytes);
+
+struct request;
+struct request_pool;
+
+/* For request.c: gives the read buffer back; frees the pool's idle ones. */
+void body_drop_buffer(struct request *r);
+void body_pool_deinit(struct request_pool *pool);

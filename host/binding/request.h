@@ -1,4 +1,5 @@
-/* A request: the memory it was received into, its place in the state, its Lua type http.request.
+/* A request: the memory it was received into, its place in the state, its way through the contract.
+ * What Lua sees of it is in request_type.h.
  *
  * struct request is the receive, the request and the answer in one piece of pooled memory, so that
  * a hello request allocates nothing here. Lua has only an id (slot + generation): after its end a
@@ -29,7 +30,6 @@
 #include "base/list.h"
 #include "base/slice.h"
 #include "binding/headers.h"
-#include "binding/module.h"
 #include "binding/op.h"
 #include "binding/router.h"
 
@@ -57,63 +57,63 @@ enum request_phase {
 struct request_pool {
     struct list idle;
     size_t idle_count;
-    size_t made;   /* requests that exist */
+    size_t made;   /* requests that exist, idle ones included */
     void *buffers; /* body.c: idle read buffers, singly linked */
     size_t buffer_count;
     void *sends; /* stream.c: idle send ops, singly linked */
     size_t send_count;
+    /* A request came back while `starved` was set. May be NULL. */
+    void (*on_idle)(struct request_pool *pool);
+    bool starved; /* somebody could not get a request */
 };
 
 struct request {
     struct op receive;     /* first */
-    struct list_node node; /* pool->idle, or state->requests */
+    struct list_node node; /* pool->idle, state->pulls, or state->requests */
     struct request_pool *pool;
     enum request_phase phase; /* changed by enter() in request.c alone */
     struct state *state;      /* from LIVE on */
-    struct task *task;        /* the handler's; NULL: pulled */
+    struct task *task;        /* the handler's, until it has ended; NULL: pulled */
     uint64_t id;              /* in state->request_ids; what userdata hold */
     HANDLE queue;
-    HTTP_REQUEST *http; /* what was received: buffer or big */
+    HTTP_REQUEST *http; /* what was received: in buffer or in big */
     void *big;          /* a larger buffer, malloc */
     size_t big_bytes;
     /* Called when the receive is over. NO_ERROR: DELIVERED; else the request is FREE and is the
-     * callee's to httpreq_release. */
+     * callee's to httpreq_release. NULL: the puller looks for itself. */
     void (*on_received)(struct request *r, ULONG status);
     void *receiver; /* for on_received */
+    bool pulled;    /* by queue:receive */
 
     /* the answer */
-    struct op send;         /* of a whole answer and of the head */
+    struct op send;         /* of a whole answer and of a head */
     struct op watch;        /* HttpWaitForDisconnect, armed at the first suspension */
     HTTP_RESPONSE response; /* zeroed but for what the answer set */
     HTTP_DATA_CHUNK chunk;  /* of a whole answer */
     uint32_t known_set;     /* bits of response.Headers.KnownHeaders that are set */
+    bool head_only;         /* HEAD, 204, 304: no body */
+    bool cancelled;         /* HttpCancelHttpRequest was called */
+    bool write_pending;     /* a stream's send was not taken at once: nobody else may write */
+    unsigned stream_sends;  /* send ops of the stream under way */
+    struct wait flush;      /* of the task that waits for them */
+    char *text;             /* body of an answer that shows an error; malloc */
+    char digits[24];        /* Content-Length of an answer to HEAD */
+    char note[96];          /* body of an answer that names an error id */
     HTTP_UNKNOWN_HEADER unknown[HEADERS_UNKNOWN_INLINE];
-    char digits[24];          /* Content-Length of HEAD */
-    unsigned stream_sends;    /* send ops of the stream under way */
-    struct wait *stream_wait; /* of the task that waits for them */
-    void *file;               /* answer.c: file being sent */
-    bool head_only;           /* HEAD, 204, 304: no body */
-    bool body_ended;          /* every byte was read */
-    bool client_gone;
-    bool cancelled; /* HttpCancelHttpRequest was called */
-    bool pulled;
 
     /* the body (body.c) */
     struct op read;
-    void *read_buffer;        /* while a read is under way, or bytes of it are left */
-    size_t read_at, read_len; /* bytes of read_buffer that are not handed out */
-    uint16_t body_chunk;      /* next of http->pEntityChunks */
-    uint32_t body_chunk_at;   /* bytes of it handed out */
-    struct task *reader;      /* who reads */
+    void *read_buffer;    /* while a read is under way */
+    uint32_t body_chunk;  /* next of http->pEntityChunks */
+    size_t body_chunk_at; /* bytes of it handed out */
+    bool body_ended;      /* every byte was read */
+    bool body_failed;     /* a read failed: there is no more */
 
     struct router_match match; /* params; router NULL: none */
     char site[64];             /* pulled: where it was received, "app.lua:12" */
 
     _Alignas(16) char buffer[REQUEST_BUFFER_BYTES];
 };
-
-extern const struct binding_part
-    request_part; /* types http.request, http.headers, http.stream, http.file */
 
 void httpreq_pool_init(struct request_pool *pool);
 /* Frees the idle memory; every request must be back. */
@@ -129,20 +129,28 @@ ULONG httpreq_receive(struct request *r, HANDLE queue);
 /* DELIVERED -> LIVE in the state; task NULL: pulled. false: STATE_REQUESTS_MAX or no memory. */
 bool httpreq_open(struct request *r, struct state *S, struct task *task);
 
-/* Pushes a new userdata of the request. [-0, +1, m] */
-void httpreq_push(lua_State *L, const struct request *r);
-
-/* The request of the userdata at arg; raises "closed http.request", or a type error. [-0, +0, v] */
-struct request *httpreq_check(lua_State *L, int arg);
-
-/* The same by id; NULL when it has ended. */
+/* The request of an id; NULL when it has ended. */
 struct request *httpreq_find(struct state *S, uint64_t id);
 
-/* LIVE: answers with a fixed status and, where given, a short static text; for refusals that need
- * no Lua. Does not wait. */
+/* LIVE: sends the response as it is filled in, with r->chunk as body unless it is empty or the
+ * request wants no body; then the request has ended. The result is the call's; with
+ * ERROR_IO_PENDING r->send is busy and the bytes of the body must stay. */
+ULONG httpreq_send(struct request *r);
+
+/* LIVE: answers with a status and a text that stays valid (static, or r->note), as text/plain; for
+ * refusals that need no Lua. Does not wait. */
 void httpreq_answer_plain(struct request *r, unsigned status, struct slice text);
 /* DELIVERED: the same before a state has it (no handler, draining, no memory). Afterwards ENDED. */
 void httpreq_refuse(struct request *r, unsigned status);
+
+/* The task has ended: the memory goes back when the last call has. */
+void httpreq_forget_task(struct request *r);
+
+/* After any call of it came back: gives the memory back if it was the last. May free r. */
+void httpreq_settle(struct request *r);
+
+/* LIVE -> STREAMING, when the head was taken. */
+void httpreq_begin_stream(struct request *r);
 
 /* Marks it fully answered: handles are closed, the memory goes back when the last call has. */
 void httpreq_end(struct request *r);

@@ -38,3 +38,6 @@ int httpstream_finish_wait(lua_State *L, struct request *r, lua_KContext ctx, lu
 
 /* Frees the pool's idle send ops. */
 void httpstream_pool_deinit(struct request_pool *pool);
+
+/* For request.c: a send came back; wakes who waits for the last one. */
+void httpstream_note_sent(struct request *r);

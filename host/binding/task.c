@@ -236,6 +236,23 @@ static void finish(struct task *t, enum task_end end, int nresults)
     give_back(t);
 }
 
+static int push_text(lua_State *L)
+{
+    lua_pushstring(L, lua_touserdata(L, 1));
+    return 1;
+}
+
+/* Leaves one string, whatever memory says. */
+static void finish_killed(struct task *t)
+{
+    const char *why = t->run.doomed != NULL ? t->run.doomed : "it was never started";
+    lua_settop(t->co, 0);
+    lua_pushcfunction(t->co, push_text);
+    lua_pushlightuserdata(t->co, (void *)(uintptr_t)why);
+    (void)lua_pcall(t->co, 1, 1, 0); /* on failure the string is "not enough memory" */
+    finish(t, TASK_KILLED, 1);
+}
+
 static void log_close_error(struct task *t, lua_State *co)
 {
     const char *text = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "(no text)";
@@ -263,8 +280,7 @@ static void stop(struct task *t)
     }
     S->frame = NULL;
     S->current = NULL;
-    lua_settop(t->co, 0);
-    finish(t, TASK_KILLED, 0);
+    finish_killed(t);
 }
 
 /* The task has left lua_resume by a yield: for which reason? */
@@ -663,11 +679,10 @@ void task_wake(struct wait *wait)
  * ---------------------------------------------------------------------------- */
 
 /* A task that never ran has no <close> variables. */
-static void end_unstarted(struct task *t, enum task_end end)
+static void end_unstarted(struct task *t)
 {
-    lua_settop(t->co, 0);
     enter(t, TASK_READY);
-    finish(t, end, 0);
+    finish_killed(t);
 }
 
 void task_cancel(struct task *t)
@@ -679,7 +694,7 @@ void task_cancel(struct task *t)
     if (t->phase == TASK_WAITING) {
         cancel_wait(t);
     } else if (t->phase == TASK_DEFERRED) {
-        end_unstarted(t, TASK_KILLED);
+        end_unstarted(t);
     }
 }
 
@@ -693,7 +708,7 @@ void task_kill(struct task *t, const char *why)
     if (t->phase == TASK_WAITING) {
         cancel_wait(t);
     } else if (t->phase == TASK_DEFERRED) {
-        end_unstarted(t, TASK_KILLED);
+        end_unstarted(t);
     }
 }
 

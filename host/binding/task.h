@@ -49,7 +49,7 @@ enum task_end {
     TASK_FAILED,    /* error value, traceback (a string) */
     TASK_CANCELLED, /* the error value `cancelled` (uncaught) */
     TASK_EXITED,    /* nothing: task_exit (os.exit) */
-    TASK_KILLED     /* nothing: hard stop; task->run.doomed says why, NULL: it never started */
+    TASK_KILLED     /* a string that says why: hard stop, or never started */
 };
 
 /* What a task waits for. Owner: whoever waits; never on the C stack, because it outlives the C
