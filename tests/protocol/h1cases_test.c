@@ -8,11 +8,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "protocol/guarded.h"
 #include "protocol/h1verdict.h"
 
 /* The rule that is off in this run; part of the test, not of the product. */
@@ -25,28 +24,6 @@ bool h1_rule_is_on(enum h1_rule rule)
 
 /* Larger than the limit, for the run in which that is off. */
 static struct h1_header headers[20 * H1_HEADER_COUNT_MAX];
-
-/* Two pages of memory between two that nobody may touch. */
-struct guarded {
-    char *start;
-    size_t size;
-};
-
-static void guarded_init(struct guarded *g)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    g->size = 16 * page;
-    char *all = mmap(NULL, g->size + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(all != MAP_FAILED);
-    g->start = all + page;
-    assert_int_equal(mprotect(g->start, g->size, PROT_READ | PROT_WRITE), 0);
-}
-
-static void guarded_deinit(struct guarded *g)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    assert_int_equal(munmap(g->start - page, g->size + 2 * page), 0);
-}
 
 static void start(struct h1_feed *f, const struct h1_case *row)
 {
