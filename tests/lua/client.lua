@@ -1,0 +1,77 @@
+-- A client for tests that run inside the server: curl in the background, waited for without holding
+-- up the worker.
+--
+--   local client = require "client"
+--   local answer = client.ask(url, "-X", "POST", "-d", "body")
+--   answer.status, answer.body, answer.headers["content-type"], answer.exit (of curl)
+local client = {}
+
+local function quoted(text)
+  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
+end
+
+local function take_file(path)
+  local file = io.open(path, "rb")
+  if not file then return "" end
+  local text = file:read("a")
+  file:close()
+  os.remove(path)
+  return text
+end
+
+local function parse_headers(text)
+  local headers, status = {}, 0
+  for line in text:gmatch("[^\r\n]+") do
+    local code = line:match("^HTTP/%d%.?%d? (%d+)")
+    local name, value = line:match("^([^:]+):%s*(.-)%s*$")
+    if code then
+      status, headers = math.tointeger(tonumber(code)), {}
+    elseif name then
+      name = name:lower()
+      headers[name] = headers[name] and headers[name] .. ", " .. value or value
+    end
+  end
+  return status, headers
+end
+
+-- Starts curl; `wait` on what it returns gives the answer.
+function client.start(url, ...)
+  local base = os.tmpname()
+  local words = {}
+  for index, word in ipairs { ... } do words[index] = quoted(word) end
+  os.execute(("(curl -sS --max-time 20 -D %s.head -o %s.body %s %s 2>%s.err; echo $? >%s.now; "
+    .. "mv %s.now %s.exit) </dev/null >/dev/null 2>&1 &"):format(base, base,
+    table.concat(words, " "), quoted(url), base, base, base, base))
+  return {
+    wait = function()
+      for _ = 1, 2500 do
+        local done = io.open(base .. ".exit")
+        if done then
+          done:close()
+          break
+        end
+        http.sleep(0.01)
+      end
+      os.remove(base)
+      local status, headers = parse_headers(take_file(base .. ".head"))
+      return {
+        status = status,
+        headers = headers,
+        body = take_file(base .. ".body"),
+        problem = take_file(base .. ".err"),
+        exit = math.tointeger(tonumber(take_file(base .. ".exit"):match("%d+"))),
+      }
+    end
+  }
+end
+
+function client.ask(url, ...)
+  return client.start(url, ...).wait()
+end
+
+-- The URL object's address on IPv4 loopback, without the final slash.
+function client.address(url)
+  return (url.prefixes[1]:gsub("localhost", "127.0.0.1"):gsub("/$", ""))
+end
+
+return client

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Runs one Lua test in the program: sh tests/lua/run.sh tests/lua/x_test.lua
+# MOONLATCH names the executable; a line "-- arguments: ..." in the test adds to the command line.
+set -eu
+program=${MOONLATCH:?set MOONLATCH to the executable}
+arguments=$(sed -n 's/^-- arguments: //p' "$1")
+# shellcheck disable=SC2086 # words on purpose
+exec "$program" run "$1" -p 0 --drain 2 $arguments
