@@ -1,0 +1,251 @@
+/* The head of an answer. See response.h. */
+#include <assert.h>
+#include <string.h>
+
+#include "engine/response.h"
+#include "protocol/h1write.h"
+#include "protocol/header.h"
+#include "protocol/verb.h"
+
+/* What is added beside the caller's headers: Date, Server, Content-Length or Transfer-Encoding,
+ * Connection, the empty line. */
+enum { AUTOMATIC_BOUND = 256 };
+
+static const struct slice server_token = SLICE_INIT("Moonlatch");
+
+static struct slice known_value(const HTTP_RESPONSE *response, int id)
+{
+    const HTTP_KNOWN_HEADER *header = &response->Headers.KnownHeaders[id];
+    return slice_make(header->pRawValue, header->RawValueLength);
+}
+
+static bool is_given(const HTTP_RESPONSE *response, int id)
+{
+    return response->Headers.KnownHeaders[id].RawValueLength > 0;
+}
+
+static const HTTP_MULTIPLE_KNOWN_HEADERS *multiple_of(const HTTP_RESPONSE_INFO *info)
+{
+    return info->Type == HttpResponseInfoTypeMultipleKnownHeaders ? info->pInfo : NULL;
+}
+
+/* Adds the bytes of the caller's headers to *bound; false: one of them must not be sent. */
+static bool check_known(const HTTP_RESPONSE *response, size_t *bound)
+{
+    for (int id = 0; id < H_RESPONSE_COUNT; id++) {
+        struct slice value = known_value(response, id);
+        if (value.len == 0) {
+            continue;
+        }
+        if (value.p == NULL || !header_is_field_value(value)) {
+            return false;
+        }
+        *bound += H1_HEADER_BOUND(header_response_name(id).len, value.len);
+    }
+    return true;
+}
+
+/* Framing and connection are this side's business: as unknown headers they would slip past it. */
+static bool is_reserved(int id)
+{
+    return id == H_CONTENT_LENGTH || id == H_TRANSFER_ENCODING || id == H_CONNECTION ||
+           id == H_DATE;
+}
+
+static bool check_unknown(const HTTP_RESPONSE *response, size_t *bound)
+{
+    for (USHORT i = 0; i < response->Headers.UnknownHeaderCount; i++) {
+        const HTTP_UNKNOWN_HEADER *header = &response->Headers.pUnknownHeaders[i];
+        struct slice name = slice_make(header->pName, header->NameLength);
+        struct slice value = slice_make(header->pRawValue, header->RawValueLength);
+        if (!header_is_token(name) || !header_is_field_value(value) ||
+            is_reserved(header_response_id(name))) {
+            return false;
+        }
+        *bound += H1_HEADER_BOUND(name.len, value.len);
+    }
+    return true;
+}
+
+static bool check_multiple(const HTTP_RESPONSE *response, size_t *bound)
+{
+    for (USHORT i = 0; i < response->ResponseInfoCount; i++) {
+        const HTTP_MULTIPLE_KNOWN_HEADERS *multiple = multiple_of(&response->pResponseInfo[i]);
+        if (multiple == NULL) {
+            continue; /* authentication, QoS and channel binding say nothing here */
+        }
+        if ((unsigned)multiple->HeaderId >= H_RESPONSE_COUNT ||
+            is_reserved((int)multiple->HeaderId)) {
+            return false;
+        }
+        size_t name_len = header_response_name((int)multiple->HeaderId).len;
+        for (USHORT k = 0; k < multiple->KnownHeaderCount; k++) {
+            const HTTP_KNOWN_HEADER *header = &multiple->KnownHeaders[k];
+            if (!header_is_field_value(slice_make(header->pRawValue, header->RawValueLength))) {
+                return false;
+            }
+            *bound += H1_HEADER_BOUND(name_len, header->RawValueLength);
+        }
+    }
+    return true;
+}
+
+/* What is known about the body before a byte is written. */
+struct plan {
+    enum response_framing framing;
+    uint64_t body_bytes; /* of this call's chunks */
+    uint64_t length;     /* what Content-Length says */
+    bool write_length;   /* we write Content-Length */
+    bool close;
+};
+
+static bool has_no_body(const struct request *request, USHORT status)
+{
+    return request->verb == VERB_HEAD || status == 204 || status == 304 || status < 200;
+}
+
+/* Whether the connection cannot be kept after this answer. */
+static bool must_close(const struct request *request, const HTTP_RESPONSE *response, ULONG flags)
+{
+    struct slice connection = known_value(response, H_CONNECTION);
+    return !request->keep_alive || (flags & HTTP_SEND_RESPONSE_FLAG_DISCONNECT) != 0 ||
+           request->shard->draining || h1_list_has(connection, SLICE_LIT("close")) ||
+           request->conn->eof || (request->expect_continue && conn_in_len(request->conn) == 0) ||
+           (request->body == BODY_LENGTH &&
+            request->body_left > conn_in_len(request->conn) + (uint64_t)CONN_DRAIN_BYTES_MAX);
+}
+
+static ULONG make_plan(struct request *request, const struct call_send *send, struct plan *plan)
+{
+    const HTTP_RESPONSE *response = send->response;
+    bool more = (send->flags & HTTP_SEND_RESPONSE_FLAG_MORE_DATA) != 0;
+    bool no_body = has_no_body(request, response->StatusCode);
+    struct slice length = known_value(response, H_CONTENT_LENGTH);
+    ULONG status = send_measure(send->chunks, send->chunk_count, &plan->body_bytes);
+    if (status != NO_ERROR) {
+        return status;
+    }
+    plan->close = must_close(request, response, send->flags);
+    plan->write_length = false;
+    if (length.len > 0 && !slice_to_u64(length, &plan->length)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    if (no_body) {
+        plan->framing = FRAMING_NO_BODY;
+        plan->write_length = length.len == 0 && !more && request->verb == VERB_HEAD &&
+                             response->StatusCode >= 200 && response->StatusCode != 204 &&
+                             response->StatusCode != 304;
+        plan->length = plan->write_length ? plan->body_bytes : plan->length;
+    } else if (is_given(response, H_TRANSFER_ENCODING)) {
+        plan->framing = FRAMING_CALLER;
+    } else if (length.len > 0) {
+        plan->framing = FRAMING_LENGTH;
+    } else if (!more) {
+        plan->framing = FRAMING_LENGTH;
+        plan->write_length = true;
+        plan->length = plan->body_bytes;
+    } else if (request->http10) {
+        plan->framing = FRAMING_CLOSE;
+        plan->close = true;
+    } else {
+        plan->framing = FRAMING_CHUNKED;
+    }
+    return NO_ERROR;
+}
+
+static char *write_callers(char *at, const HTTP_RESPONSE *response)
+{
+    for (int id = 0; id < H_RESPONSE_COUNT; id++) {
+        struct slice value = known_value(response, id);
+        if (value.len > 0 && id != H_DATE && id != H_CONNECTION) {
+            at = h1_write_header(at, header_response_name(id), value);
+        }
+    }
+    for (USHORT i = 0; i < response->ResponseInfoCount; i++) {
+        const HTTP_MULTIPLE_KNOWN_HEADERS *multiple = multiple_of(&response->pResponseInfo[i]);
+        for (USHORT k = 0; multiple != NULL && k < multiple->KnownHeaderCount; k++) {
+            const HTTP_KNOWN_HEADER *header = &multiple->KnownHeaders[k];
+            at = h1_write_header(at, header_response_name((int)multiple->HeaderId),
+                                 slice_make(header->pRawValue, header->RawValueLength));
+        }
+    }
+    for (USHORT i = 0; i < response->Headers.UnknownHeaderCount; i++) {
+        const HTTP_UNKNOWN_HEADER *header = &response->Headers.pUnknownHeaders[i];
+        at = h1_write_header(at, slice_make(header->pName, header->NameLength),
+                             slice_make(header->pRawValue, header->RawValueLength));
+    }
+    return at;
+}
+
+static char *write_automatic(char *at, struct request *request, const HTTP_RESPONSE *response,
+                             const struct plan *plan)
+{
+    if (plan->write_length) {
+        at = h1_write_length(at, plan->length);
+    } else if (plan->framing == FRAMING_CHUNKED) {
+        at = h1_write_chunked(at);
+    }
+    if (!is_given(response, H_SERVER)) {
+        at = h1_write_header(at, SLICE_LIT("Server"), server_token);
+    }
+    at = h1_write_date(at, shard_date(request->shard));
+    struct slice connection = known_value(response, H_CONNECTION);
+    if (plan->close) {
+        at = h1_write_close(at);
+    } else if (connection.len > 0) {
+        at = h1_write_header(at, SLICE_LIT("Connection"), connection);
+    } else if (request->http10) {
+        at = h1_write_keep_alive(at);
+    }
+    return h1_write_end(at);
+}
+
+static ULONG check(const HTTP_RESPONSE *response, ULONG flags, size_t *bound)
+{
+    if ((flags & (HTTP_SEND_RESPONSE_FLAG_OPAQUE | HTTP_SEND_RESPONSE_FLAG_PROCESS_RANGES)) != 0) {
+        return ERROR_NOT_SUPPORTED;
+    }
+    if (response->StatusCode < 200 || response->StatusCode > 999) {
+        return response->StatusCode >= 100 && response->StatusCode < 200 ? ERROR_NOT_SUPPORTED
+                                                                         : ERROR_INVALID_PARAMETER;
+    }
+    struct slice reason = slice_make(response->pReason, response->ReasonLength);
+    *bound = H1_STATUS_KNOWN_BOUND + H1_STATUS_BOUND(reason.len) + AUTOMATIC_BOUND;
+    if (!header_is_field_value(reason) || !check_known(response, bound) ||
+        !check_unknown(response, bound) || !check_multiple(response, bound) ||
+        *bound > SHARD_OUT_BLOCK) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    return NO_ERROR;
+}
+
+ULONG head_write(struct request *request, struct call_send *send)
+{
+    const HTTP_RESPONSE *response = send->response;
+    size_t bound = 0;
+    struct plan plan = {0};
+    ULONG status = check(response, send->flags, &bound);
+    if (status == NO_ERROR) {
+        status = make_plan(request, send, &plan);
+    }
+    if (status != NO_ERROR) {
+        return status;
+    }
+    char *start = output_reserve(request->conn, (uint32_t)bound, &status);
+    if (start == NULL) {
+        return status;
+    }
+    char *at = response->ReasonLength > 0
+                   ? h1_write_status(start, response->StatusCode,
+                                     slice_make(response->pReason, response->ReasonLength))
+                   : h1_write_status_known(start, response->StatusCode);
+    at = write_callers(at, response);
+    at = write_automatic(at, request, response, &plan);
+    assert((size_t)(at - start) <= bound);
+    output_commit(request->conn, (uint32_t)(at - start));
+    send->wire_bytes += (uint64_t)(at - start);
+    request->framing = (uint8_t)plan.framing;
+    request->close_after = plan.close;
+    request->length_left = plan.framing == FRAMING_LENGTH ? plan.length : 0;
+    return NO_ERROR;
+}

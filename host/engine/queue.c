@@ -1,0 +1,285 @@
+/* Delivery between requests and receives. See queue.h; the registry side is queue_config.c. */
+#include "engine/queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/call.h"
+#include "engine/conn.h"
+#include "engine/receive.h"
+#include "engine/refuse.h"
+#include "engine/request.h"
+#include "engine/urlgroup.h"
+
+/* -------- ports -------- */
+
+static bool grow_ports(struct shard *shard, uint32_t place)
+{
+    uint32_t cap = shard->port_cap == 0 ? 8 : shard->port_cap;
+    while (cap <= place) {
+        cap *= 2;
+    }
+    struct port **ports = realloc(shard->ports, cap * sizeof(struct port *));
+    if (ports == NULL) {
+        return false;
+    }
+    memset(ports + shard->port_cap, 0, (cap - shard->port_cap) * sizeof(struct port *));
+    shard->ports = ports;
+    shard->port_cap = cap;
+    return true;
+}
+
+struct port *queue_port_of_handle(const struct shard *shard, HANDLE handle)
+{
+    uint64_t id = (uint64_t)(uintptr_t)handle;
+    uint32_t place = (uint32_t)id;
+    struct port *port = place < shard->port_cap ? shard->ports[place] : NULL;
+    return port != NULL && port->queue->id == id ? port : NULL;
+}
+
+struct port *queue_port(struct shard *shard, struct queue *queue)
+{
+    uint32_t place = (uint32_t)queue->id;
+    if (place >= shard->port_cap && !grow_ports(shard, place)) {
+        return NULL;
+    }
+    struct port *port = shard->ports[place];
+    if (port != NULL && port->queue != queue) {
+        /* The place of a queue that was closed, whose end this shard has not yet noticed. */
+        queue_notice_phase(shard, &shard->ports[place]);
+        port = NULL;
+    }
+    if (port == NULL) {
+        port = calloc(1, sizeof *port);
+        if (port == NULL) {
+            return NULL;
+        }
+        list_init(&port->receives);
+        list_init(&port->undelivered);
+        list_init(&port->delivered);
+        port->queue = queue;
+        queue_ref(queue);
+        shard->ports[place] = port;
+    }
+    return port;
+}
+
+/* -------- delivery -------- */
+
+/* Gives the request to the receive. The request may be gone afterwards. */
+static void hand_over(struct shard *shard, struct port *port, struct request *request,
+                      struct call *call)
+{
+    ULONG bytes = 0;
+    ULONG status = receive_write(request, call, &bytes);
+    list_push_back(&port->delivered, &request->port_link);
+    call_complete(shard, call, status, bytes);
+}
+
+static void stop_needing(struct shard *shard, struct port *port)
+{
+    port->asked = false;
+    uint32_t self = shard->index + 1;
+    atomic_compare_exchange_strong(&port->queue->needy_shard, &self, 0);
+}
+
+/* Takes the oldest request that waits. NULL: none. */
+static struct request *take_undelivered(struct shard *shard, struct port *port)
+{
+    struct list_node *node = list_pop_front(&port->undelivered);
+    if (node == NULL) {
+        return NULL;
+    }
+    atomic_fetch_sub(&port->queue->waiting, 1);
+    if (list_is_empty(&port->undelivered)) {
+        stop_needing(shard, port);
+    }
+    return LIST_ITEM(node, struct request, port_link);
+}
+
+/* Tells the other shards that receives are wanted here. */
+static void ask(struct shard *shard, struct port *port)
+{
+    if (port->asked) {
+        return;
+    }
+    port->asked = true;
+    atomic_store(&port->queue->needy_shard, shard->index + 1);
+    call_ask_to_lend(shard, port->queue);
+}
+
+void queue_deliver(struct shard *shard, struct queue *queue, struct request *request)
+{
+    struct port *port = queue_port(shard, queue);
+    if (port == NULL || atomic_load(&queue->phase) == QUEUE_CLOSED) {
+        refuse_unavailable(request->conn, queue, "N/A");
+        return;
+    }
+    if (atomic_load_explicit(&queue->active, memory_order_relaxed) == 0) {
+        refuse_unavailable(request->conn, queue, "AppOffline");
+        return;
+    }
+    request->port = port;
+    struct list_node *node = list_pop_front(&port->receives);
+    if (node != NULL) {
+        hand_over(shard, port, request, LIST_ITEM(node, struct call, link));
+        return;
+    }
+    if (atomic_fetch_add(&queue->waiting, 1) >= atomic_load(&queue->length_max)) {
+        atomic_fetch_sub(&queue->waiting, 1);
+        refuse_unavailable(request->conn, queue, "QueueFull");
+        return;
+    }
+    list_push_back(&port->undelivered, &request->port_link);
+    conn_set_deadline(request->conn, CONN_TIMEOUT_S(request->conn, request_queue_s));
+    ask(shard, port);
+}
+
+ULONG queue_receive(struct shard *shard, struct queue *queue, struct call *call)
+{
+    struct port *port = queue_port(shard, queue);
+    if (port == NULL) {
+        return ERROR_NOT_ENOUGH_MEMORY;
+    }
+    if (atomic_load(&queue->phase) != QUEUE_OPEN) {
+        return ERROR_INVALID_HANDLE;
+    }
+    struct request *request = take_undelivered(shard, port);
+    if (request != NULL) {
+        ULONG status = receive_write(request, call, &call->bytes);
+        list_push_back(&port->delivered, &request->port_link);
+        if (!list_is_empty(&port->undelivered)) {
+            ask(shard, port);
+        }
+        return status;
+    }
+    uint32_t needy = atomic_load_explicit(&queue->needy_shard, memory_order_relaxed);
+    if (needy != 0 && needy != shard->index + 1 && call_lend(shard, queue, call, needy - 1)) {
+        return ERROR_IO_PENDING;
+    }
+    list_push_back(&port->receives, &call->link);
+    return ERROR_IO_PENDING;
+}
+
+void queue_forget(struct request *request)
+{
+    if (!list_is_linked(&request->port_link)) {
+        return;
+    }
+    bool waited = request->stage == REQUEST_QUEUED;
+    list_remove(&request->port_link);
+    if (waited) {
+        atomic_fetch_sub(&request->port->queue->waiting, 1);
+        if (list_is_empty(&request->port->undelivered)) {
+            stop_needing(request->shard, request->port);
+        }
+    }
+}
+
+/* -------- ends -------- */
+
+unsigned queue_cancel_receives(struct shard *shard, struct queue *queue,
+                               const OVERLAPPED *overlapped)
+{
+    struct port *port = queue_port_of_handle(shard, (HANDLE)(uintptr_t)queue->id);
+    unsigned count = 0;
+    if (port == NULL) {
+        return 0;
+    }
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &port->receives)
+    {
+        struct call *call = LIST_ITEM(node, struct call, link);
+        if (overlapped == NULL || call->overlapped == overlapped) {
+            list_remove(node);
+            call_complete(shard, call, ERROR_OPERATION_ABORTED, 0);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* A last send that is on its way is let through; everything else that the application has is
+ * cancelled. */
+static bool is_being_sent(const struct request *request)
+{
+    return request->sender != NULL &&
+           (request->sender->as.send.flags & HTTP_SEND_RESPONSE_FLAG_MORE_DATA) == 0;
+}
+
+static void cancel_delivered(struct shard *shard, struct port *port, bool all)
+{
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &port->delivered)
+    {
+        struct request *request = LIST_ITEM(node, struct request, port_link);
+        if (!all && is_being_sent(request)) {
+            continue;
+        }
+        struct conn *conn = request->conn;
+        if (conn == NULL) {
+            request_close(request, ERROR_OPERATION_ABORTED);
+            continue;
+        }
+        if (conn->disconnect_wait != NULL) {
+            struct call *wait = conn->disconnect_wait;
+            conn->disconnect_wait = NULL;
+            call_complete(shard, wait, ERROR_OPERATION_ABORTED, 0);
+        }
+        request->borrowed = request->borrowed && !all;
+        conn_close(conn, true);
+    }
+}
+
+static void drop_undelivered(struct port *port)
+{
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &port->undelivered)
+    {
+        conn_close(LIST_ITEM(node, struct request, port_link)->conn, true);
+    }
+}
+
+static void free_port(struct shard *shard, struct port **place)
+{
+    struct port *port = *place;
+    cancel_delivered(shard, port, true); /* LOST ones that were left by a shutdown */
+    assert(list_is_empty(&port->receives) && list_is_empty(&port->undelivered));
+    assert(list_is_empty(&port->delivered));
+    stop_needing(shard, port);
+    *place = NULL;
+    queue_unref(shard->engine, port->queue);
+    free(port);
+}
+
+void queue_notice_phase(struct shard *shard, struct port **place)
+{
+    struct port *port = *place;
+    uint32_t phase = atomic_load(&port->queue->phase);
+    if (phase == port->phase_seen) {
+        return;
+    }
+    port->phase_seen = phase;
+    (void)queue_cancel_receives(shard, port->queue, NULL);
+    cancel_delivered(shard, port, phase == QUEUE_CLOSED);
+    if (phase == QUEUE_CLOSED) {
+        drop_undelivered(port);
+        free_port(shard, place);
+    }
+}
+
+void queue_close_port(struct shard *shard, struct port **place)
+{
+    struct port *port = *place;
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &port->receives)
+    {
+        struct call *call = LIST_ITEM(node, struct call, link);
+        list_remove(node);
+        if (call->home == shard || !call_move_on(shard, call)) {
+            call_complete(shard, call, ERROR_OPERATION_ABORTED, 0);
+        }
+    }
+    free_port(shard, place);
+}

@@ -1,0 +1,398 @@
+/* See urltree.h. Two open-addressing tables of one size: registrations, and hosts with how many
+ * registrations they have (only to tell an unknown host from an unknown path). */
+#include "engine/urltree.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/urlprefix.h"
+
+enum { CAP_MIN = 16 };
+
+/* FNV-1a */
+static const uint32_t HASH_SEED = 0x811C9DC5u;
+static const uint32_t HASH_PRIME = 0x01000193u;
+
+/* Scheme, port, category and host, shared by the registrations that have them. */
+struct host {
+    uint32_t hash;
+    uint32_t count; /* registrations; under the lock */
+    uint16_t port;
+    uint8_t category;
+    bool https;
+    struct slice name; /* text behind the struct */
+    struct retired retired;
+};
+
+struct urltree {
+    struct retired retired;
+    uint32_t cap;  /* places in each table, a power of two */
+    uint32_t used; /* places that are or were taken; under the lock */
+    uint32_t live; /* registrations; under the lock */
+    _Atomic(struct registration *) *registrations;
+    _Atomic(struct host *) *hosts;
+    _Atomic uint32_t category_counts[URLPREFIX_CATEGORY_COUNT]; /* hints: 0 = skip the category */
+};
+
+/* In a place whose entry was taken out: a probe goes on behind it. */
+static struct registration gone_registration;
+static struct host gone_host;
+
+/* -------- hashes -------- */
+
+static uint32_t hash_byte(uint32_t hash, unsigned char c)
+{
+    return (hash ^ c) * HASH_PRIME;
+}
+
+static uint32_t hash_text(uint32_t hash, struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        hash = hash_byte(hash, slice_lower((unsigned char)text.p[i]));
+    }
+    return hash;
+}
+
+static uint32_t hash_host(uint16_t port, bool https, uint8_t category, struct slice host)
+{
+    uint32_t hash = hash_byte(HASH_SEED, (unsigned char)(category << 1 | https));
+    hash = hash_byte(hash_byte(hash, (unsigned char)(port >> 8)), (unsigned char)port);
+    /* An address is binary: its bytes must not be taken for letters. */
+    if (category == URLPREFIX_ADDRESS) {
+        for (size_t i = 0; i < host.len; i++) {
+            hash = hash_byte(hash, (unsigned char)host.p[i]);
+        }
+        return hash;
+    }
+    return hash_text(hash, host);
+}
+
+/* FNV leaves its low bits poorly mixed; the tables use them. */
+static uint32_t combine(uint32_t host_hash, uint32_t path_hash)
+{
+    uint32_t hash = host_hash * 31 + path_hash;
+    hash ^= hash >> 15;
+    return hash * 0x2C1B3C6Du;
+}
+
+void urltree_prepare(struct registration *r)
+{
+    r->hash =
+        combine(hash_host(r->port, r->https, r->category, r->host), hash_text(HASH_SEED, r->path));
+}
+
+/* -------- lookup -------- */
+
+static bool same_host(uint8_t category, struct slice a, struct slice b)
+{
+    return category == URLPREFIX_ADDRESS ? slice_equal(a, b) : slice_equal_nocase(a, b);
+}
+
+/* Whether `registered`, which ends with a slash, is the first `len` bytes of the path, the last
+ * slash being allowed to be missing there. */
+static bool same_path(struct slice registered, struct slice path, size_t len)
+{
+    if (registered.len != len) {
+        return false;
+    }
+    size_t shared = len <= path.len ? len : path.len;
+    return slice_equal_nocase(slice_make(registered.p, shared), slice_make(path.p, shared));
+}
+
+struct prefixes {
+    unsigned count;
+    uint32_t hash[URLTREE_SEGMENTS_MAX];
+    uint32_t len[URLTREE_SEGMENTS_MAX]; /* with the final slash, that the path may lack */
+};
+
+/* "/a/b" has the prefixes "/", "/a/" and "/a/b/". */
+static void list_prefixes(struct slice path, struct prefixes *out)
+{
+    uint32_t hash = HASH_SEED;
+    out->count = 0;
+    for (size_t i = 0; i < path.len && out->count < URLTREE_SEGMENTS_MAX - 1; i++) {
+        hash = hash_byte(hash, slice_lower((unsigned char)path.p[i]));
+        if (path.p[i] == '/') {
+            out->hash[out->count] = hash;
+            out->len[out->count++] = (uint32_t)i + 1;
+        }
+    }
+    if (path.len == 0 || path.p[path.len - 1] != '/') {
+        out->hash[out->count] = hash_byte(hash, '/');
+        out->len[out->count++] = (uint32_t)path.len + 1;
+    }
+}
+
+static const struct registration *probe(const struct urltree *tree, const struct urltree_key *key,
+                                        uint8_t category, struct slice host, uint32_t hash,
+                                        size_t len)
+{
+    uint32_t mask = tree->cap - 1;
+    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
+        const struct registration *r =
+            atomic_load_explicit(&tree->registrations[i], memory_order_acquire);
+        if (r == NULL) {
+            return NULL;
+        }
+        if (r->hash == hash && r != &gone_registration && r->port == key->port &&
+            r->category == category && r->https == key->https &&
+            same_host(category, r->host, host) && same_path(r->path, key->path, len)) {
+            return r;
+        }
+    }
+}
+
+static struct slice address_bytes(const struct sockaddr *local)
+{
+    if (local->sa_family == AF_INET) {
+        return slice_make((const char *)local + offsetof(struct sockaddr_in, sin_addr), 4);
+    }
+    return slice_make((const char *)local + offsetof(struct sockaddr_in6, sin6_addr), 16);
+}
+
+static struct slice host_of(const struct urltree_key *key, uint8_t category)
+{
+    switch (category) {
+    case URLPREFIX_EXPLICIT: return key->host;
+    case URLPREFIX_ADDRESS: return address_bytes(key->local);
+    default: return slice_make(NULL, 0);
+    }
+}
+
+static struct host *find_host(const struct urltree *tree, uint16_t port, bool https,
+                              uint8_t category, struct slice name)
+{
+    uint32_t hash = hash_host(port, https, category, name);
+    uint32_t mask = tree->cap - 1;
+    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
+        struct host *host = atomic_load_explicit(&tree->hosts[i], memory_order_acquire);
+        if (host == NULL) {
+            return NULL;
+        }
+        if (host != &gone_host && host->hash == hash && host->port == port &&
+            host->https == https && host->category == category &&
+            same_host(category, host->name, name)) {
+            return host;
+        }
+    }
+}
+
+static enum urltree_miss explain(const struct urltree *tree, const struct urltree_key *key)
+{
+    for (uint8_t category = 0; category < URLPREFIX_CATEGORY_COUNT; category++) {
+        if (find_host(tree, key->port, key->https, category, host_of(key, category)) != NULL) {
+            return URLTREE_NO_PATH;
+        }
+    }
+    return URLTREE_NO_HOST;
+}
+
+const struct registration *urltree_find(const struct urltree *tree, const struct urltree_key *key,
+                                        enum urltree_miss *miss, bool *by_address)
+{
+    struct prefixes prefixes;
+    list_prefixes(key->path, &prefixes);
+    for (uint8_t category = 0; category < URLPREFIX_CATEGORY_COUNT; category++) {
+        if (atomic_load_explicit(&tree->category_counts[category], memory_order_relaxed) == 0) {
+            continue;
+        }
+        struct slice host = host_of(key, category);
+        uint32_t host_hash = hash_host(key->port, key->https, category, host);
+        for (unsigned i = prefixes.count; i > 0; i--) {
+            const struct registration *found =
+                probe(tree, key, category, host, combine(host_hash, prefixes.hash[i - 1]),
+                      prefixes.len[i - 1]);
+            if (found != NULL) {
+                *miss = URLTREE_HIT;
+                *by_address = category == URLPREFIX_ADDRESS;
+                return found;
+            }
+        }
+    }
+    *miss = explain(tree, key);
+    *by_address = false;
+    return NULL;
+}
+
+/* -------- writing -------- */
+
+static struct urltree *create(uint32_t cap)
+{
+    struct urltree *tree = calloc(1, sizeof *tree);
+    if (tree == NULL) {
+        return NULL;
+    }
+    tree->cap = cap;
+    tree->registrations = calloc(cap, sizeof *tree->registrations);
+    tree->hosts = calloc(cap, sizeof *tree->hosts);
+    if (tree->registrations == NULL || tree->hosts == NULL) {
+        free(tree->registrations);
+        free(tree->hosts);
+        free(tree);
+        return NULL;
+    }
+    return tree;
+}
+
+struct urltree *urltree_create_empty(void)
+{
+    return create(CAP_MIN);
+}
+
+static void release_tree(struct retired *retired)
+{
+    struct urltree *tree = LIST_ITEM(retired, struct urltree, retired);
+    free(tree->registrations);
+    free(tree->hosts);
+    free(tree);
+}
+
+void urltree_retire(struct engine *engine, struct urltree *tree)
+{
+    lifetime_retire(engine, &tree->retired, release_tree);
+}
+
+static void release_host(struct retired *retired)
+{
+    free(LIST_ITEM(retired, struct host, retired));
+}
+
+static void store_registration(struct urltree *tree, struct registration *r)
+{
+    uint32_t mask = tree->cap - 1;
+    uint32_t i = r->hash & mask;
+    while (atomic_load(&tree->registrations[i]) != NULL) {
+        i = (i + 1) & mask;
+    }
+    atomic_store_explicit(&tree->registrations[i], r, memory_order_release);
+    atomic_fetch_add(&tree->category_counts[r->category], 1);
+    tree->used++;
+    tree->live++;
+}
+
+static void store_host(struct urltree *tree, struct host *host)
+{
+    uint32_t mask = tree->cap - 1;
+    uint32_t i = host->hash & mask;
+    while (atomic_load(&tree->hosts[i]) != NULL) {
+        i = (i + 1) & mask;
+    }
+    atomic_store_explicit(&tree->hosts[i], host, memory_order_release);
+}
+
+/* A table with room for one more, without the places of what has gone. */
+static struct urltree *copy_with_room(const struct urltree *old)
+{
+    uint32_t cap = CAP_MIN;
+    while (cap < 4 * (old->live + 1)) {
+        cap *= 2;
+    }
+    struct urltree *tree = create(cap);
+    for (uint32_t i = 0; tree != NULL && i < old->cap; i++) {
+        struct registration *r = atomic_load(&old->registrations[i]);
+        struct host *host = atomic_load(&old->hosts[i]);
+        if (r != NULL && r != &gone_registration) {
+            store_registration(tree, r);
+        }
+        if (host != NULL && host != &gone_host) {
+            store_host(tree, host);
+        }
+    }
+    return tree;
+}
+
+static struct host *make_host(const struct registration *r)
+{
+    struct host *host = calloc(1, sizeof *host + r->host.len + 1);
+    if (host == NULL) {
+        return NULL;
+    }
+    char *name = (char *)(host + 1);
+    if (r->host.len > 0) {
+        memcpy(name, r->host.p, r->host.len);
+    }
+    host->name = slice_make(name, r->host.len);
+    host->hash = hash_host(r->port, r->https, r->category, r->host);
+    host->port = r->port;
+    host->https = r->https;
+    host->category = r->category;
+    return host;
+}
+
+ULONG urltree_add(struct engine *engine, struct registration *added)
+{
+    struct urltree *tree = atomic_load(&engine->tree);
+    struct host *host = find_host(tree, added->port, added->https, added->category, added->host);
+    struct host *made = NULL;
+    if (tree->live >= URLTREE_REGISTRATIONS_MAX) {
+        return ERROR_NOT_ENOUGH_MEMORY;
+    }
+    if (host == NULL) {
+        host = made = make_host(added);
+        if (made == NULL) {
+            return ERROR_NOT_ENOUGH_MEMORY;
+        }
+    }
+    if (2 * (tree->used + 1) > tree->cap) {
+        struct urltree *larger = copy_with_room(tree);
+        if (larger == NULL) {
+            free(made);
+            return ERROR_NOT_ENOUGH_MEMORY;
+        }
+        atomic_store(&engine->tree, larger);
+        urltree_retire(engine, tree);
+        tree = larger;
+    }
+    if (made != NULL) {
+        store_host(tree, made);
+    }
+    host->count++;
+    store_registration(tree, added);
+    return NO_ERROR;
+}
+
+void urltree_remove(struct engine *engine, struct registration *removed)
+{
+    struct urltree *tree = atomic_load(&engine->tree);
+    uint32_t mask = tree->cap - 1;
+    uint32_t i = removed->hash & mask;
+    while (atomic_load(&tree->registrations[i]) != removed) {
+        assert(atomic_load(&tree->registrations[i]) != NULL); /* it is in the tree */
+        i = (i + 1) & mask;
+    }
+    atomic_store(&tree->registrations[i], &gone_registration);
+    atomic_fetch_sub(&tree->category_counts[removed->category], 1);
+    tree->live--;
+    struct host *host =
+        find_host(tree, removed->port, removed->https, removed->category, removed->host);
+    assert(host != NULL && host->count > 0);
+    if (--host->count > 0) {
+        return;
+    }
+    for (i = host->hash & mask; atomic_load(&tree->hosts[i]) != host; i = (i + 1) & mask) {
+    }
+    atomic_store(&tree->hosts[i], &gone_host);
+    lifetime_retire(engine, &host->retired, release_host);
+}
+
+const struct registration *urltree_conflict(const struct urltree *tree,
+                                            const struct registration *candidate)
+{
+    struct urltree_key key = {
+        .path = candidate->path, .port = candidate->port, .https = candidate->https};
+    return probe(tree, &key, candidate->category, candidate->host, candidate->hash,
+                 candidate->path.len);
+}
+
+bool urltree_has_other_scheme(const struct urltree *tree, uint16_t port, bool https)
+{
+    for (uint32_t i = 0; i < tree->cap; i++) {
+        const struct host *host = atomic_load(&tree->hosts[i]);
+        if (host != NULL && host != &gone_host && host->port == port && host->https != https) {
+            return true;
+        }
+    }
+    return false;
+}

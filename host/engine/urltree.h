@@ -1,0 +1,82 @@
+/* The URL tree: from scheme, port, host, local address and path to a registration.
+ *
+ * A hash table behind engine->tree. Shards read it without a lock; a writer, under the engine's
+ * lock, stores one pointer to add or to take out, and replaces the whole table when it grows. What
+ * was taken out is freed by lifetime_retire.
+ *
+ *   lookup = for each category in order of precedence: for each prefix of whole segments, longest
+ * first: one probe
+ *
+ * so its cost depends on the depth of the path and not on how many URLs there are.
+ *
+ * Precedence (HTTP Server API, Routing Incoming Requests): strong wildcard "+", explicit host,
+ * IP-bound weak wildcard, weak wildcard
+ * "*"; the first category with any match decides, inside it the longest path. Hosts and paths
+ * compare without case. */
+#pragma once
+
+#include <sys/socket.h>
+
+#include "base/slice.h"
+#include "engine/lifetime.h"
+
+struct endpoint;
+struct urlgroup;
+struct urltree;
+
+enum {
+    URLTREE_REGISTRATIONS_MAX = 1 << 20, /* registered URLs of the process */
+    URLTREE_SEGMENTS_MAX = 256,          /* deeper paths match by their first segments */
+    REGISTRATION_ENDPOINTS_MAX = 2       /* addresses one registration listens on: IPv4 and IPv6 */
+};
+
+/* One registered URL. What routing reads never changes. One allocation, texts included. */
+struct registration {
+    struct list_node group_link; /* in group->registrations; under the lock */
+    struct urlgroup *group;
+    HTTP_URL_CONTEXT context;
+    uint8_t category; /* enum urlprefix_category */
+    bool https;
+    uint16_t port;
+    uint32_t hash;     /* of scheme, port, category, host and path */
+    struct slice host; /* lower case; IP-bound: the address in binary; wildcards: empty */
+    struct slice path; /* lower case, ends with '/' */
+    struct slice url;  /* the canonical prefix */
+    struct endpoint *endpoints[REGISTRATION_ENDPOINTS_MAX]; /* held while registered; may be NULL */
+    struct retired retired;
+};
+
+/* Why nothing matched: the contract answers 400 and 404. */
+enum urltree_miss { URLTREE_HIT, URLTREE_NO_HOST, URLTREE_NO_PATH };
+
+struct urltree_key {
+    struct slice host;            /* of the request, without port; any case */
+    struct slice path;            /* cooked path; any case */
+    const struct sockaddr *local; /* address the connection arrived on */
+    uint16_t port;                /* of the endpoint it arrived on */
+    bool https;
+};
+
+/* The registration that serves the request, or NULL with *miss. *by_address: an IP-bound prefix
+ * decided. Thread: any shard, within a turn. */
+const struct registration *urltree_find(const struct urltree *tree, const struct urltree_key *key,
+                                        enum urltree_miss *miss, bool *by_address);
+
+/* Sets the hash, once the other members are there. */
+void urltree_prepare(struct registration *registration);
+
+/* -------- writers: under the engine's lock -------- */
+
+/* NULL: no memory. */
+struct urltree *urltree_create_empty(void);
+/* Adds to engine->tree, replacing it when it must grow. ERROR_NOT_ENOUGH_MEMORY: nothing has
+ * changed. */
+ULONG urltree_add(struct engine *engine, struct registration *added);
+/* Takes out of engine->tree. The caller retires the registration afterwards. */
+void urltree_remove(struct engine *engine, struct registration *removed);
+/* The registration with the same scheme, port, category, host and path, or NULL. */
+const struct registration *urltree_conflict(const struct urltree *tree,
+                                            const struct registration *candidate);
+/* Whether the port is in use with the other scheme: http and https cannot share one. */
+bool urltree_has_other_scheme(const struct urltree *tree, uint16_t port, bool https);
+void urltree_retire(struct engine *engine, struct urltree *tree);
