@@ -133,10 +133,11 @@ void loop_defer(struct loop *loop, struct loop_defer *defer)
     loop->deferred_last = defer;
 }
 
-/* Runs what is deferred now, not what that defers. */
-static void run_deferred(struct loop *loop)
+/* Runs what is deferred now, not what that defers. Returns whether there was anything. */
+static bool run_deferred(struct loop *loop)
 {
     struct loop_defer *defer = loop->deferred_first;
+    bool is_any = defer != NULL;
     loop->deferred_first = NULL;
     while (defer != NULL) {
         struct loop_defer *next = defer->next;
@@ -144,6 +145,7 @@ static void run_deferred(struct loop *loop)
         defer->run(defer);
         defer = next;
     }
+    return is_any;
 }
 
 void loop_wake(struct loop *loop)
@@ -232,9 +234,10 @@ ULONG loop_run_once(struct loop *loop, uint64_t timeout_ns)
 {
     assert(loop == current && !loop->is_turning);
     loop->is_turning = true;
-    run_deferred(loop);
+    /* Whoever turns the loop may be waiting for just that, so the turn ends without blocking. */
+    bool did_work = run_deferred(loop);
     loop->hooks->before_wait(loop->owner);
-    uint64_t wait_ns = wait_limit(loop, timeout_ns);
+    uint64_t wait_ns = did_work ? 0 : wait_limit(loop, timeout_ns);
     int awake = LOOP_AWAKE;
     if (wait_ns > 0 && !atomic_compare_exchange_strong(&loop->sleep, &awake, LOOP_ASLEEP)) {
         assert(awake == LOOP_WOKEN);
@@ -244,7 +247,7 @@ ULONG loop_run_once(struct loop *loop, uint64_t timeout_ns)
     run_posted(loop);
     timer_wheel_advance(&loop->timers, loop->now_ns);
     deliver_completions(loop);
-    run_deferred(loop);
+    (void)run_deferred(loop); /* the turn is over in any case */
     loop->is_turning = false;
     return status;
 }
@@ -262,7 +265,7 @@ void loop_close(struct loop *loop)
     for (int i = 0; i < LOOP_CLOSE_ROUNDS_MAX && is_work_queued(loop); i++) {
         run_posted(loop);
         deliver_completions(loop);
-        run_deferred(loop);
+        (void)run_deferred(loop); /* is_work_queued tells whether to go on */
     }
     assert(!is_work_queued(loop));
     timer_wheel_drop_all(&loop->timers);
