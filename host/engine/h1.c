@@ -20,16 +20,19 @@ static const struct h1_limits limits = {H1_HEAD_BYTES_MAX, H1_FIELD_BYTES_MAX, H
 static struct slice address_text(const struct sockaddr *local, uint16_t port, char *out, size_t cap)
 {
     char ip[URL_IP_TEXT_MAX];
+    uint8_t address[16] = {0};
     int n = 0;
     if (local->sa_family == AF_INET) {
         struct sockaddr_in v4;
         memcpy(&v4, local, sizeof v4);
-        (void)url_format_ip(URL_HOST_IPV4, (const uint8_t *)&v4.sin_addr, ip);
+        memcpy(address, &v4.sin_addr, 4);
+        (void)url_format_ip(URL_HOST_IPV4, address, ip);
         n = snprintf(out, cap, "%s:%u", ip, (unsigned)port);
     } else {
         struct sockaddr_in6 v6;
         memcpy(&v6, local, sizeof v6);
-        (void)url_format_ip(URL_HOST_IPV6, (const uint8_t *)&v6.sin6_addr, ip);
+        memcpy(address, &v6.sin6_addr, 16);
+        (void)url_format_ip(URL_HOST_IPV6, address, ip);
         n = snprintf(out, cap, "[%s]:%u", ip, (unsigned)port);
     }
     return slice_make(out, (size_t)n);
