@@ -1,0 +1,334 @@
+/* check: what can be known of scripts without running them. */
+#include "cli/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "cli/globals.h"
+#include "cli/term.h"
+#include "runtime/loadpath.h"
+#include "runtime/luaenv.h"
+#include "runtime/modules.h"
+
+enum { DUMP_BYTES_MAX = 64 * 1024 * 1024 };
+
+struct check {
+    lua_State *L;                /* registry: "known" -> table of names that exist */
+    const struct script *script; /* under way */
+    size_t errors, warnings;
+    bool collecting; /* first round: what the scripts set */
+};
+
+static void put(struct check *check, int line, int column, bool error, const char *text)
+{
+    char place[32] = "";
+    if (column > 0) {
+        (void)snprintf(place, sizeof place, "%d:", column);
+    }
+    (void)fprintf(stderr, "%s:%d:%s %s: %s\n", check->script->path, line, place,
+                  error ? "error" : "warning", text);
+    check->errors += error ? 1 : 0;
+    check->warnings += error ? 0 : 1;
+}
+
+/* --- syntax
+ * ---------------------------------------------------------------------------------------- */
+
+/* Gives the source byte by byte, so that the place where the compiler gave up is known to the byte.
+ */
+struct reader {
+    struct slice text;
+    size_t at;
+};
+
+static const char *read_byte(lua_State *L, void *ud, size_t *size)
+{
+    struct reader *reader = ud;
+    (void)L;
+    *size = reader->at < reader->text.len ? 1 : 0;
+    return *size == 1 ? reader->text.p + reader->at++ : NULL;
+}
+
+/* Where the token stands that the message names: the last place that ends at or before the byte
+ * that was read last. SIZE_MAX: unknown. */
+static size_t find_token(struct slice text, size_t read, const char *message)
+{
+    const char *near = strstr(message, " near '");
+    const char *end = near == NULL ? NULL : strrchr(near, '\'');
+    if (near == NULL) {
+        return strstr(message, "near <eof>") == NULL ? SIZE_MAX : text.len;
+    }
+    struct slice token = slice_make(near + 7, (size_t)(end - (near + 7)));
+    for (size_t at = read; at-- > 0;) {
+        if (at + token.len <= read && memcmp(text.p + at, token.p, token.len) == 0) {
+            return at;
+        }
+        if (read - at > token.len + 8) {
+            break;
+        }
+    }
+    return SIZE_MAX;
+}
+
+struct line {
+    int number;
+    size_t start, end; /* without its line feed */
+};
+
+static struct line line_at(struct slice text, size_t at)
+{
+    struct line line = {1, 0, 0};
+    for (size_t i = 0; i < at && i < text.len; i++) {
+        if (text.p[i] == '\n') {
+            line.number++;
+            line.start = i + 1;
+        }
+    }
+    line.end = line.start;
+    while (line.end < text.len && text.p[line.end] != '\n') {
+        line.end++;
+    }
+    return line;
+}
+
+static void put_line(struct slice text, struct line line)
+{
+    (void)fprintf(stderr, "%4d | %.*s\n", line.number, (int)(line.end - line.start),
+                  text.p + line.start);
+}
+
+/* The line before, the line itself, and the caret. */
+static void put_excerpt(struct slice text, size_t at)
+{
+    struct line line = line_at(text, at);
+    if (line.start > 0) {
+        put_line(text, line_at(text, line.start - 1));
+    }
+    put_line(text, line);
+    (void)fputs("     | ", stderr);
+    for (size_t i = line.start; i < at; i++) {
+        (void)fputc(text.p[i] == '\t' ? '\t' : ' ', stderr);
+    }
+    (void)fputs("^\n", stderr);
+}
+
+/* "name:41: text" -> 41 and "text". */
+static int split_message(const char *message, const char **text)
+{
+    for (const char *colon = strchr(message, ':'); colon != NULL; colon = strchr(colon + 1, ':')) {
+        size_t digits = strspn(colon + 1, "0123456789");
+        if (digits > 0 && strncmp(colon + 1 + digits, ": ", 2) == 0) {
+            *text = colon + 1 + digits + 2;
+            return (int)strtol(colon + 1, NULL, 10);
+        }
+    }
+    *text = message;
+    return 1;
+}
+
+/* Compiles the script again, with the reader that counts, and shows where it broke. */
+static void put_syntax_error(struct check *check)
+{
+    lua_State *L = check->L;
+    struct reader reader = {.text = slice_make(check->script->text, check->script->len)};
+    const char *text = NULL;
+    if (reader.text.len > 0 && reader.text.p[0] == '#') {
+        const char *line_end = memchr(reader.text.p, '\n', reader.text.len);
+        reader.at = line_end == NULL ? reader.text.len : (size_t)(line_end - reader.text.p);
+    }
+    (void)lua_load(L, read_byte, &reader, check->script->chunk, "t");
+    const char *message = lua_tostring(L, -1);
+    int line = split_message(message == NULL ? "not a text" : message, &text);
+    size_t at = find_token(reader.text, reader.at, text);
+    if (at == SIZE_MAX) {
+        put(check, line, 0, true, text);
+    } else {
+        struct line where = line_at(reader.text, at);
+        put(check, where.number, (int)(at - where.start) + 1, true, text);
+        put_excerpt(reader.text, at);
+    }
+    lua_pop(L, 1);
+}
+
+/* --- globals and modules
+ * --------------------------------------------------------------------------- */
+
+static int append_dump(lua_State *L, const void *bytes, size_t length, void *ud)
+{
+    (void)L;
+    return buf_append(ud, bytes, length) ? 0 : 1;
+}
+
+/* Asks package.searchers; they compile Lua modules and open C ones, and run neither. Pushes
+ * nothing. */
+static bool can_require(lua_State *L, const char *name, char *why, size_t cap)
+{
+    static const char ask[] = "local name = ...\n"
+                              "for _, search in ipairs(package.searchers) do\n"
+                              "  if type((search(name))) == 'function' then return true end\n"
+                              "end\n"
+                              "error(\"module '\" .. name .. \"' not found\", 0)";
+    int top = lua_gettop(L);
+    bool found = luaL_loadbufferx(L, ask, sizeof ask - 1, "=check", "t") == LUA_OK;
+    (void)lua_pushstring(L, name);
+    found = found && lua_pcall(L, 1, 1, 0) == LUA_OK;
+    if (!found) {
+        const char *message = lua_tostring(L, -1);
+        (void)snprintf(why, cap, "%s", message == NULL ? "not found" : message);
+    }
+    lua_settop(L, top);
+    return found;
+}
+
+static void on_use(void *ctx, enum globals_use use, struct slice name, int line)
+{
+    struct check *check = ctx;
+    lua_State *L = check->L;
+    char text[1024];
+    char module[256];
+    if (name.p == NULL) {
+        return;
+    }
+    if (use == GLOBALS_REQUIRE && !check->collecting) {
+        (void)snprintf(module, sizeof module, "%.*s", (int)name.len, name.p);
+        if (!can_require(L, module, text, sizeof text)) {
+            put(check, line, 0, true, text);
+        }
+        return;
+    }
+    (void)lua_getfield(L, LUA_REGISTRYINDEX, "known");
+    (void)lua_pushlstring(L, name.p, name.len);
+    if (use == GLOBALS_SET && check->collecting) {
+        lua_pushboolean(L, 1);
+        lua_rawset(L, -3);
+    } else {
+        bool known = lua_rawget(L, -2) != LUA_TNIL;
+        lua_pop(L, 1);
+        if (use == GLOBALS_READ && !check->collecting && !known) {
+            (void)snprintf(text, sizeof text, "undefined global '%.*s'", (int)name.len, name.p);
+            put(check, line, 0, false, text);
+            (void)lua_pushlstring(L, name.p, name.len); /* once is enough */
+            lua_pushboolean(L, 1);
+            lua_rawset(L, -3);
+        }
+    }
+    lua_pop(L, 1);
+}
+
+static void check_script(struct check *check)
+{
+    struct buf dump;
+    lua_State *L = check->L;
+    if (loadpath_load(L, check->script) != LUA_OK) {
+        lua_pop(L, 1);
+        if (!check->collecting) {
+            put_syntax_error(check);
+        }
+        return;
+    }
+    buf_init(&dump, DUMP_BYTES_MAX);
+    if (lua_dump(L, append_dump, &dump, 0) == 0) {
+        (void)globals_walk(buf_slice(&dump), on_use,
+                           check); /* another Lua version: nothing to say */
+    }
+    buf_deinit(&dump);
+    lua_pop(L, 1);
+}
+
+/* The names that exist in a fresh state, and `http`. */
+static int note_known(lua_State *L)
+{
+    luaL_openlibs(L);
+    lua_newtable(L);
+    lua_pushglobaltable(L);
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+        lua_pushvalue(L, -2);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, 1);
+    }
+    lua_pop(L, 1);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, 1, "http");
+    lua_setfield(L, LUA_REGISTRYINDEX, "known");
+    (void)luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, note_known); /* never called: the module is part of the host */
+    lua_setfield(L, -2, "http");
+    return 0;
+}
+
+static bool check_all(struct check *check, const struct script_list *list)
+{
+    lua_pushcfunction(check->L, note_known);
+    if (lua_pcall(check->L, 0, 0, 0) != LUA_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].folder != NULL &&
+            luaenv_add_path(check->L, list->items[i].folder) != NO_ERROR) {
+            return false;
+        }
+    }
+    for (int round = 0; round < 2; round++) {
+        check->collecting = round == 0;
+        for (size_t i = 0; i < list->count; i++) {
+            check->script = &list->items[i];
+            check_script(check);
+        }
+    }
+    return true;
+}
+
+static void tell(const struct check *check, const struct term *term, size_t scripts)
+{
+    char text[128];
+    (void)snprintf(text, sizeof text, "%zu script%s, %zu error%s, %zu warning%s", scripts,
+                   scripts == 1 ? "" : "s", check->errors, check->errors == 1 ? "" : "s",
+                   check->warnings, check->warnings == 1 ? "" : "s");
+    term_verdict(term, check->errors > 0 ? HOST_EXIT_LOAD : HOST_EXIT_OK, text);
+}
+
+int check_command(const struct options *options)
+{
+    struct check check = {.L = NULL};
+    struct script_list list = {NULL, 0};
+    struct term term;
+    struct buf why;
+    int code = HOST_EXIT_LOAD;
+    struct host_source *sources = calloc(options->word_count, sizeof *sources);
+    term_init(&term, options);
+    buf_init(&why, HOST_REASON_BYTES_MAX);
+    check.L = luaL_newstate();
+    if (sources == NULL || check.L == NULL) {
+        term_error(&term, "not enough memory");
+        code = HOST_EXIT_INTERNAL;
+        goto out;
+    }
+    for (size_t i = 0; i < options->word_count; i++) {
+        sources[i].path = options->words[i];
+    }
+    if (loadpath_expand(sources, options->word_count, &list, &why) != NO_ERROR) {
+        (void)buf_append(&why, "", 1);
+        term_error(&term, why.p);
+        goto out;
+    }
+    luaL_openlibs(check.L);
+    if (modules_preload(check.L, options->lua_dir) != LUA_OK || !check_all(&check, &list)) {
+        term_error(&term, "not enough memory");
+        code = HOST_EXIT_INTERNAL;
+        goto out;
+    }
+    tell(&check, &term, list.count);
+    code = check.errors > 0 ? HOST_EXIT_LOAD : HOST_EXIT_OK;
+out:
+    loadpath_deinit(&list);
+    buf_deinit(&why);
+    if (check.L != NULL) {
+        lua_close(check.L);
+    }
+    free(sources);
+    return code;
+}

@@ -1,0 +1,37 @@
+#include "cli/commands.h"
+
+#include <stdio.h>
+
+#include <lua.h>
+
+#include "api/httpapi.h"
+#include "api/loop.h"
+#include "cli/jsonout.h"
+
+enum { VERSION_BYTES_MAX = 1024 };
+
+int version_command(const struct options *options)
+{
+    struct buf text;
+    struct loop *loop = NULL;
+    const char *backend =
+        loop_open(LOOP_BACKEND_DEFAULT, &loop) == NO_ERROR ? loop_backend_name(loop) : "none";
+    buf_init(&text, VERSION_BYTES_MAX);
+    if (options->json) {
+        jsonout_open(&text, "name", "moonlatch");
+        jsonout_text(&text, "version", ML_VERSION);
+        jsonout_text(&text, "lua", LUA_RELEASE);
+        jsonout_text(&text, "loop", backend);
+        jsonout_text(&text, "httpapi", "2.0");
+        jsonout_close(&text);
+    } else {
+        (void)buf_printf(&text, "moonlatch %s\n%s, %s loop, HTTP Server API 2.0\n", ML_VERSION,
+                         LUA_RELEASE, backend);
+    }
+    if (loop != NULL) {
+        loop_close(loop);
+    }
+    bool ok = fwrite(text.p, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+    buf_deinit(&text);
+    return ok ? HOST_EXIT_OK : HOST_EXIT_INTERNAL;
+}
