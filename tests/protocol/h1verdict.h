@@ -22,6 +22,9 @@ struct h1_feed {
     struct h1_head head;
     struct chunked chunked;
     uint64_t left; /* of a body with length */
+    uint64_t body; /* bytes of the body so far */
+    void (*on_request)(void *context, const struct h1_feed *f); /* may be NULL */
+    void *context;
     /* the verdict */
     int requests;
     unsigned status; /* 0: nothing was refused */
@@ -49,6 +52,9 @@ static inline void h1_feed_refuse(struct h1_feed *f, enum h1_rule rule)
 
 static inline void h1_feed_accept(struct h1_feed *f)
 {
+    if (f->on_request != NULL) {
+        f->on_request(f->context, f);
+    }
     f->requests++;
     f->closed = !f->head.keep_alive;
     f->state = f->closed ? H1_FEED_OVER : H1_FEED_HEAD;
@@ -84,6 +90,7 @@ static inline bool h1_feed_head(struct h1_feed *f, const char *p, size_t len)
     }
     f->at += f->head.head_bytes;
     f->left = f->head.content_length;
+    f->body = 0;
     f->state = f->head.chunked ? H1_FEED_CHUNKED : H1_FEED_LENGTH;
     if (f->head.chunked) {
         chunked_init(&f->chunked, NULL);
@@ -97,6 +104,7 @@ static inline bool h1_feed_chunked(struct h1_feed *f, const char *p, size_t len)
     size_t used = 0;
     enum chunked_result result = chunked_decode(&f->chunked, p, len, &used, &data);
     f->at += used;
+    f->body += result == CHUNKED_DATA ? data.len : 0;
     if (result == CHUNKED_REFUSED) {
         h1_feed_refuse(f, (enum h1_rule)f->chunked.refused);
     } else if (result == CHUNKED_DONE) {
@@ -119,6 +127,7 @@ static inline void h1_feed(struct h1_feed *f, const char *p, size_t len)
         } else {
             size_t n = f->left < rest_len ? (size_t)f->left : rest_len;
             f->at += n;
+            f->body += n;
             f->left -= n;
             more = f->left == 0;
             if (more) {
