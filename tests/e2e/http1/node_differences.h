@@ -47,6 +47,8 @@
 {"url-above-root-later", "node leaves the path to the application"},
 {"url-above-root-escaped", "node leaves the path to the application"},
 {"url-above-root-backslash", "node leaves the path to the application"},
+/* node accepts HTTP/0.9 */
+{"http-0.9", "node accepts HTTP/0.9"},
 /* node's parser accepts versions 0.9 and 2.0 */
 {"version-0.9", "node's parser accepts versions 0.9 and 2.0"},
 {"version-2.0", "node's parser accepts versions 0.9 and 2.0"},
