@@ -71,7 +71,7 @@ end
 
 function test.is(got, type_name, note)
   local is = math.type(got) == type_name or type(got) == type_name
-    or (getmetatable(got) or {}).__name == type_name
+    or (debug.getmetatable(got) or {}).__name == type_name
   step(is, note, "got %s, wanted something of type %s", show(got), type_name)
   return got
 end
@@ -120,25 +120,19 @@ end
 
 -- ------------------------------------------------------------------------------------ leaks --
 
-local function is_node(value)
-  return type(value) == "table" and type(value.kind) == "string"
-end
-
--- Adds every node below `value` to the set: text of the node -> how many.
-local function add_nodes(value, set, seen)
-  if type(value) ~= "table" or seen[value] then return end
-  seen[value] = true
-  if is_node(value) and value.host == nil and value.host_made ~= true then
-    local text = ("%s %s (%s)"):format(value.kind, value.name or value.url or value.id or "",
-      value.made or value.where or "?")
-    set[text] = (set[text] or 0) + 1
-  end
-  for _, item in pairs(value) do add_nodes(item, set, seen) end
+-- Adds the node and every node below it to the set: text of the node -> how many.
+local function add_nodes(node, set)
+  local text = ("%s %s (%s)"):format(node.kind, node.name or "", node.made or "by the host")
+  set[text] = (set[text] or 0) + 1
+  for _, child in ipairs(node.children or {}) do add_nodes(child, set) end
 end
 
 local function alive()
-  local set = {}
-  add_nodes(http.tree(), set, {})
+  local set, tree = {}, http.tree()
+  add_nodes(tree, set)
+  for _, kind in ipairs { "tasks", "requests", "streams", "timers", "coroutines" } do
+    set[kind] = tree.worker[kind]
+  end
   return set
 end
 

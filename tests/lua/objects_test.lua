@@ -23,8 +23,9 @@ test("types name themselves", function()
     [url] = "url" } do
     test.is(object, "http." .. name)
     test.match(tostring(object), "^http%." .. name .. " %(")
-    test.truthy(getmetatable(object).__gc)
-    test.truthy(getmetatable(object).__close)
+    test.truthy(debug.getmetatable(object).__gc)
+    test.truthy(debug.getmetatable(object).__close)
+    test.equal(getmetatable(object), false, "a script cannot take it apart")
   end
 end)
 
