@@ -1,12 +1,12 @@
 /* Which Lua value answers a URL, found from the UrlContext of a request in O(1).
  *
  * A URL's id is its UrlContext; its low 32 bits are a small index (base/slots.h). The values stand
- * in one Lua array in the registry at that index; beside it a C array has the whole id, so that a
- * stale id finds nothing, and what dispatch needs to know before it touches Lua. A URL without a
- * handler is pulled: its requests wait for queue:receive.
+ * in one Lua array in the registry, at that index plus one. Place 0 holds a userdata with what
+ * dispatch needs before it touches Lua: the whole id, so that a stale one finds nothing. A URL
+ * without a handler is pulled: its requests wait for queue:receive.
  *
- * Owner: struct handlers is a member of struct state. Thread: the state's. Cost: two array reads
- * and two raw table reads a request. */
+ * Owner: struct handlers is a member of struct state; all memory is Lua's, so nothing can leak.
+ * Thread: the state's. Cost: two array reads and two raw table reads a request. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,11 +29,10 @@ struct handler_entry {
 };
 
 struct handlers {
-    struct handler_entry
-        *entries;   /* by index; lua_Alloc's memory, counted in the state's account */
-    uint32_t cap;   /* entries allocated */
-    uint32_t count; /* entries in use */
-    int ref;        /* registry reference of the Lua array; LUA_NOREF before handlers_init */
+    struct handler_entry *entries; /* by index; a userdata at place 0 of the array */
+    uint32_t cap;                  /* entries allocated */
+    uint32_t count;                /* entries in use */
+    int ref;                       /* registry reference of the Lua array */
 };
 
 /* In the state's L, before any script runs. Raises on lack of memory. [-0,+0,m] */
@@ -41,11 +40,18 @@ void handlers_init(struct handlers *h, struct lua_State *L);
 /* Before lua_close. Harmless on a zeroed struct. */
 void handlers_deinit(struct handlers *h, struct lua_State *L);
 
-/* Keeps the value at index of L as the handler of the URL; replaces an earlier one. Raises on lack
- * of memory, with nothing changed. index: a function, a callable, or a router; nil removes.
- * segments: see struct handler_entry. [-0,+0,m] */
+/* Keeps the value at index of L as the handler of the URL, in place of an earlier one. Raises on
+ * lack of memory, with nothing changed. index: a function, a callable, or a router. segments: see
+ * struct handler_entry. [-0,+0,m] */
 void state_set_handler(struct state *S, uint64_t url, struct lua_State *L, int index,
                        uint32_t segments);
+
+/* Drops the handler of the URL, if there is one. Never raises. [-0,+0,-] */
+void state_forget_handler(struct state *S, uint64_t url);
+
+/* Drops the handlers of URLs that this state no longer has: after a group or session was closed.
+ * Cost: asks the ledger for each handler. [-0,+0,-] */
+void state_sweep_handlers(struct state *S);
 
 /* Pushes the handler on co; HANDLER_NONE: nothing is pushed. *segments: see struct handler_entry.
  * [-0,+(0|1),-] */

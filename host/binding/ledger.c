@@ -9,8 +9,7 @@
 #include "binding/error.h"
 #include "binding/ledger_internal.h"
 
-/* --- names ---------------------------------------------------------------------------------------
- */
+/* --- names --------------------------------------------------------------------------------- */
 
 const char *ledger_kind_name(enum node_kind kind)
 {
@@ -98,8 +97,7 @@ void node_describe(const struct node *node, const struct share *asking, struct l
     site_export(own_end ? asking->closed : node->closed, &info->closed);
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 void ledger_lock(struct ledger *ledger)
 {
@@ -251,8 +249,7 @@ ULONG ledger_set_addresses(struct ledger *ledger, const struct ledger_address *a
     return code;
 }
 
-/* --- nodes and shares ----------------------------------------------------------------------------
- */
+/* --- nodes and shares ---------------------------------------------------------------------- */
 
 void node_set_state(struct node *node, enum node_state state)
 {
@@ -386,8 +383,7 @@ struct site ledger_site_of(struct ledger *ledger, const struct ledger_origin *or
     return site;
 }
 
-/* --- initialisation ------------------------------------------------------------------------------
- */
+/* --- initialisation ------------------------------------------------------------------------ */
 
 ULONG ledger_initialize(struct ledger *ledger, ULONG flags, struct ledger_error *error)
 {
@@ -424,8 +420,7 @@ out:
     return code;
 }
 
-/* --- looking -------------------------------------------------------------------------------------
- */
+/* --- looking ------------------------------------------------------------------------------- */
 
 bool ledger_info(struct ledger *ledger, const struct ledger_origin *origin, uint64_t id,
                  struct ledger_info *info)
@@ -551,8 +546,7 @@ bool ledger_is_stopping(struct ledger *ledger)
     return stopping;
 }
 
-/* --- checking ------------------------------------------------------------------------------------
- */
+/* --- checking ------------------------------------------------------------------------------ */
 
 static const struct declared *find_declared(const struct loader *loader, uint64_t key)
 {

@@ -135,9 +135,7 @@ struct ledger_address {
     bool optional;
 };
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 /* NULL: no memory. options are copied. */
 struct ledger *ledger_create(const struct ledger_options *options);
@@ -154,9 +152,7 @@ ULONG ledger_initialize(struct ledger *ledger, ULONG flags, struct ledger_error 
 ULONG ledger_set_addresses(struct ledger *ledger, const struct ledger_address *addresses,
                            size_t count);
 
-/* --- creation
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- creation ------------------------------------------------------------------------------ */
 
 /* Each declares a node or adds to a share of an existing one, and counts one handle for the asking
  * state; *id is valid until that handle is released with ledger_release. name may be empty.
@@ -200,9 +196,7 @@ uint64_t ledger_host_queue(struct ledger *ledger);
 ULONG ledger_open(struct ledger *ledger, const struct ledger_origin *origin, uint64_t id,
                   struct ledger_error *error);
 
-/* --- use
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* --- use ----------------------------------------------------------------------------------- */
 
 /* Sets what is present in `properties` (PROPERTY_UNSET values go back to "inherit"): at once on an
  * open node of a state that has loaded, else at the commit of the generation. Errors:
@@ -235,9 +229,7 @@ bool ledger_url_prefix(struct ledger *ledger, uint64_t id, size_t i, char *out, 
  */
 uint32_t ledger_url_segments(struct ledger *ledger, uint64_t id);
 
-/* --- closing
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- closing ------------------------------------------------------------------------------- */
 
 /* Closes one handle: drops one count; with the last one the state's share, and with it the state's
  * shares of everything below, children first, newest first; an object whose last share went is
@@ -255,9 +247,7 @@ ULONG ledger_close_share(struct ledger *ledger, const struct ledger_origin *orig
 bool ledger_release(struct ledger *ledger, const struct ledger_origin *origin, uint64_t id,
                     bool closed, struct ledger_info *info);
 
-/* --- generations
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- generations --------------------------------------------------------------------------- */
 
 /* All workers (0 to workers - 1) of a generation must have declared the same keys. error names one
  * line and its hint the other. ERROR_INVALID_PARAMETER when they have not. */
@@ -293,9 +283,7 @@ struct ledger_queue {
 size_t ledger_queues(struct ledger *ledger, uint32_t generation, struct ledger_queue *out,
                      size_t cap);
 
-/* --- exit
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* --- exit ---------------------------------------------------------------------------------- */
 
 /* Stage 1: from now on a close drops the share and nothing else, and creating anything fails with
  * ERROR_OPERATION_ABORTED. */
@@ -318,9 +306,7 @@ size_t ledger_close_kind(struct ledger *ledger, enum node_kind kind);
  * the count of failed calls. */
 size_t ledger_terminate(struct ledger *ledger);
 
-/* --- looking
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* --- looking ------------------------------------------------------------------------------- */
 
 /* Calls fn for each node that is not closed, oldest first within a kind, kinds in the order of the
  * enum; stops when fn returns false. */

@@ -18,8 +18,7 @@ static void keep_first(ULONG *first, ULONG code)
     }
 }
 
-/* --- contract calls
- * ---------------------------------------------------------------------------------- */
+/* --- contract calls ------------------------------------------------------------------------ */
 
 ULONG node_unregister(struct ledger *ledger, struct node *node)
 {
@@ -77,8 +76,7 @@ ULONG node_close_contract(struct ledger *ledger, struct node *node)
     }
 }
 
-/* --- nodes
- * --------------------------------------------------------------------------------------------- */
+/* --- nodes --------------------------------------------------------------------------------- */
 
 /* Takes a node without children out of everything. Its memory goes when no handle names it. */
 static void bury(struct ledger *ledger, struct node *node, struct site site)
@@ -138,8 +136,7 @@ static ULONG let_go(struct ledger *ledger, struct node *node, struct site site)
     return NO_ERROR;
 }
 
-/* --- shares
- * --------------------------------------------------------------------------------------------- */
+/* --- shares -------------------------------------------------------------------------------- */
 
 /* One state, or with worker ANY_WORKER every worker of a generation. */
 struct holder {
@@ -346,8 +343,7 @@ bool ledger_release(struct ledger *ledger, const struct ledger_origin *origin, u
     return leaked;
 }
 
-/* --- generations
- * -------------------------------------------------------------------------------------------- */
+/* --- generations --------------------------------------------------------------------------- */
 
 /* Drops the holder's shares of every node of a kind, newest first. */
 static void drop_kind(struct ledger *ledger, enum node_kind kind, const struct holder *holder)
@@ -415,9 +411,7 @@ void ledger_retire(struct ledger *ledger, uint32_t generation)
     ledger_unlock(ledger);
 }
 
-/* --- exit
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- exit ---------------------------------------------------------------------------------- */
 
 static void report(struct ledger *ledger, const struct node *node, ULONG code)
 {

@@ -8,8 +8,7 @@
 
 #include "binding/ledger_internal.h"
 
-/* --- properties and binding
- * ------------------------------------------------------------------------ */
+/* --- properties and binding ---------------------------------------------------------------- */
 
 static uint32_t property_bit(enum node_kind kind)
 {
@@ -87,8 +86,7 @@ ULONG node_apply(struct ledger *ledger, struct node *node, const struct properti
     return code;
 }
 
-/* --- sessions, groups, queues
- * ------------------------------------------------------------------------ */
+/* --- sessions, groups, queues -------------------------------------------------------------- */
 
 static ULONG create_object(struct ledger *ledger, struct node *node, const char **call)
 {
@@ -142,8 +140,7 @@ static ULONG open_object(struct ledger *ledger, struct node *node, struct ledger
     return NO_ERROR;
 }
 
-/* --- URLs
- * --------------------------------------------------------------------------------------------- */
+/* --- URLs ---------------------------------------------------------------------------------- */
 
 /* Codes by which a provider says that the machine has no such address. */
 static bool is_missing_address(ULONG code)
@@ -286,8 +283,7 @@ ULONG node_open(struct ledger *ledger, struct node *node, struct ledger_error *e
                                   : open_object(ledger, node, error);
 }
 
-/* --- opening at once
- * ------------------------------------------------------------------------------------ */
+/* --- opening at once ----------------------------------------------------------------------- */
 
 /* Opens what the node stands on, then the node. */
 static ULONG open_chain(struct ledger *ledger, struct node *node, struct ledger_error *error)
@@ -323,7 +319,7 @@ ULONG ledger_open(struct ledger *ledger, const struct ledger_origin *origin, uin
         node == NULL ? NULL : node_share(node, origin->generation, origin->worker);
     if (ledger->stopping) {
         code = ledger_fail(error, NULL, ERROR_OPERATION_ABORTED, NULL, "stopping");
-    } else if (share == NULL || !share->live) {
+    } else if (node == NULL || (!node->host_made && (share == NULL || !share->live))) {
         code = ledger_fail(error, NULL, ERROR_INVALID_HANDLE, NULL, "closed");
     } else {
         code = open_chain(ledger, node, error);
@@ -332,8 +328,7 @@ ULONG ledger_open(struct ledger *ledger, const struct ledger_origin *origin, uin
     return code;
 }
 
-/* --- changes of an open object
- * ---------------------------------------------------------------------------- */
+/* --- changes of an open object ------------------------------------------------------------- */
 
 /* The node if the state holds a share of it and it is of a kind that has properties. */
 static ULONG find_shared(struct ledger *ledger, const struct ledger_origin *origin, uint64_t id,
@@ -410,8 +405,7 @@ ULONG ledger_bind(struct ledger *ledger, const struct ledger_origin *origin, uin
     return code;
 }
 
-/* --- the commit of a generation
- * ----------------------------------------------------------------------------- */
+/* --- the commit of a generation ------------------------------------------------------------ */
 
 /* Nodes that the commit of a generation is about: its own, and the host's, which belong to all. */
 static bool belongs(const struct node *node, uint32_t generation)

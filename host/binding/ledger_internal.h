@@ -119,8 +119,7 @@ struct ledger {
     bool stopping;
 };
 
-/* --- ledger.c ------------------------------------------------------------------------------------
- */
+/* --- ledger.c ------------------------------------------------------------------------------ */
 
 void ledger_lock(struct ledger *ledger);
 /* Frees what died, then lets go. */
@@ -150,8 +149,7 @@ ULONG ledger_fail(struct ledger_error *error, const char *call, ULONG code, cons
                   const char *hint, ...) __attribute__((format(printf, 5, 6)));
 void ledger_drop_loaders(struct ledger *ledger, uint32_t generation);
 
-/* --- ledger_commit.c -----------------------------------------------------------------------------
- */
+/* --- ledger_commit.c ----------------------------------------------------------------------- */
 
 /* The contract calls that make one declared node; its parents are open. */
 ULONG node_open(struct ledger *ledger, struct node *node, struct ledger_error *error);
@@ -159,8 +157,7 @@ ULONG node_open(struct ledger *ledger, struct node *node, struct ledger_error *e
 ULONG node_apply(struct ledger *ledger, struct node *node, const struct properties *properties,
                  struct node *queue, struct ledger_error *error);
 
-/* --- ledger_close.c ------------------------------------------------------------------------------
- */
+/* --- ledger_close.c ------------------------------------------------------------------------ */
 
 /* The contract calls that end an open node, registrations newest first. The state is not changed.
  * Returns the first error. */

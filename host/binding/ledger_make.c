@@ -8,8 +8,7 @@
 
 #include "binding/ledger_internal.h"
 
-/* --- keys ----------------------------------------------------------------------------------------
- */
+/* --- keys ---------------------------------------------------------------------------------- */
 
 /* FNV-1a over 64 bits: scripts name the objects, peers do not, so nobody gains by a collision. */
 static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
@@ -87,8 +86,7 @@ static struct node *find_key(struct ledger *ledger, uint64_t key, struct node *a
     return node;
 }
 
-/* --- what a loading state has declared
- * ------------------------------------------------------------- */
+/* --- what a loading state has declared ----------------------------------------------------- */
 
 static struct loader *get_loader(struct ledger *ledger, const struct ledger_origin *origin)
 {
@@ -135,8 +133,7 @@ static size_t count_place(const struct loader *loader, uint64_t place)
     return count;
 }
 
-/* --- one creation call
- * ----------------------------------------------------------------------------- */
+/* --- one creation call --------------------------------------------------------------------- */
 
 /* What a creation call has worked out before it changes anything. */
 struct making {
@@ -385,8 +382,7 @@ ULONG ledger_make_group(struct ledger *ledger, const struct ledger_origin *origi
     return code;
 }
 
-/* --- URLs
- * ------------------------------------------------------------------------------------------ */
+/* --- URLs ---------------------------------------------------------------------------------- */
 
 /* Whether a URL that exists in another group stands in the way of a new one: not when only older
  * generations have it, which the loading one is to replace. */
@@ -495,8 +491,7 @@ uint64_t ledger_find_url(struct ledger *ledger, const struct ledger_origin *orig
     return id;
 }
 
-/* --- the host's own nodes
- * ---------------------------------------------------------------------------- */
+/* --- the host's own nodes ------------------------------------------------------------------ */
 
 /* A node that the host holds: one share, no handle. */
 static ULONG make_host(struct making *m, struct node **out)

@@ -48,8 +48,7 @@ const char *property_name(enum property_id id)
     return id < PROPERTY_COUNT ? rows[id].name : "property";
 }
 
-/* --- sets
- * ------------------------------------------------------------------------------------------ */
+/* --- sets ---------------------------------------------------------------------------------- */
 
 static bool has(const struct properties *set, enum property_id id)
 {
@@ -95,8 +94,7 @@ bool properties_equal(const struct properties *a, const struct properties *b)
     return true;
 }
 
-/* --- contract calls
- * ---------------------------------------------------------------------------------- */
+/* --- contract calls ------------------------------------------------------------------------ */
 
 /* What the contract is given: the value, `none` for "no limit", `unset` for "not set here". */
 static uint32_t wire(const struct properties *set, enum property_id id, uint32_t none,
@@ -221,8 +219,7 @@ ULONG properties_apply(const struct contract *contract, const struct property_ta
     return NO_ERROR;
 }
 
-/* --- Lua
- * --------------------------------------------------------------------------------------------- */
+/* --- Lua ----------------------------------------------------------------------------------- */
 
 /* The row of a name; member: the name is a key of the table `timeouts`. PROPERTY_COUNT: none. */
 static enum property_id find_row(uint32_t on, const char *name, bool member)

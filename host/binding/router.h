@@ -61,9 +61,6 @@ struct router_match {
                                            OPTIONS only */
 };
 
-/* Makes the metatable; called by module_open. [-0,+0,m] */
-void router_register(struct lua_State *L);
-
 /* Finds the handler for the path after `segments` leading segments are stripped, and pushes it on
  * L. method and path are the request's, the path decoded and without query. The router is the
  * userdata at index of L (the same state, any coroutine). match need not be initialised; call

@@ -1,0 +1,462 @@
+#include "binding/router_tree.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- the tree ------------------------------------------------------------------------------ */
+
+/* One handler: a method of a path. */
+struct route {
+    struct route *next;  /* of the same node */
+    struct slice method; /* "" for any */
+    uint32_t handler;    /* place in the Lua array of handlers */
+    uint32_t param_count;
+    struct slice *params; /* names, in the order of the path */
+    char *text;           /* what the slices point into: method, then the path as written */
+    size_t text_bytes;
+    struct slice path;
+    char site[64]; /* where it was added */
+};
+
+/* One segment of paths. */
+struct branch {
+    struct slice segment;     /* points behind the struct; of a named one and the root, empty */
+    struct branch **literals; /* sorted by length, then bytes */
+    uint32_t literal_count;
+    uint32_t literal_cap;
+    struct branch *named; /* the `:name` child */
+    struct route *routes; /* of the path that ends here */
+};
+
+/* The tree of one http.router. The userdata holds one count, each match another. */
+struct router {
+    lua_Alloc allocate; /* the state's, with its account */
+    void *allocate_ud;
+    uint32_t refs;
+    uint32_t route_count;
+    struct branch root; /* the empty path before the first segment */
+};
+
+static void *take(struct router *r, size_t bytes)
+{
+    void *block = r->allocate(r->allocate_ud, NULL, 0, bytes);
+    if (block != NULL) {
+        memset(block, 0, bytes);
+    }
+    return block;
+}
+
+static void give(struct router *r, void *block, size_t bytes)
+{
+    if (block != NULL) {
+        (void)r->allocate(r->allocate_ud, block, bytes, 0); /* freeing returns NULL */
+    }
+}
+
+static void free_route(struct router *r, struct route *route)
+{
+    give(r, route->params, route->param_count * sizeof *route->params);
+    give(r, route->text, route->text_bytes);
+    give(r, route, sizeof *route);
+}
+
+/* Frees what is below a branch. Recursion is as deep as paths have segments. */
+static void clear_branch(struct router *r, struct branch *branch)
+{
+    for (uint32_t i = 0; i < branch->literal_count; i++) {
+        struct branch *child = branch->literals[i];
+        clear_branch(r, child);
+        give(r, child, sizeof *child + child->segment.len);
+    }
+    give(r, branch->literals, branch->literal_cap * sizeof *branch->literals);
+    if (branch->named != NULL) {
+        clear_branch(r, branch->named);
+        give(r, branch->named, sizeof *branch);
+    }
+    while (branch->routes != NULL) {
+        struct route *route = branch->routes;
+        branch->routes = route->next;
+        free_route(r, route);
+    }
+}
+
+void router_tree_unref(struct router *r)
+{
+    assert(r->refs > 0);
+    r->refs--;
+    if (r->refs == 0) {
+        lua_Alloc allocate = r->allocate;
+        void *ud = r->allocate_ud;
+        clear_branch(r, &r->root);
+        (void)allocate(ud, r, sizeof *r, 0); /* freeing returns NULL */
+    }
+}
+
+static int compare(struct slice a, struct slice b)
+{
+    if (a.len != b.len) {
+        return a.len < b.len ? -1 : 1;
+    }
+    return a.len == 0 ? 0 : memcmp(a.p, b.p, a.len);
+}
+
+/* Place of the literal child, or where it belongs. */
+static uint32_t search(const struct branch *branch, struct slice segment, bool *found)
+{
+    uint32_t low = 0;
+    uint32_t high = branch->literal_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = compare(segment, branch->literals[middle]->segment);
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    *found = false;
+    return low;
+}
+
+/* Takes the first segment off a path that begins with a slash. */
+static struct slice next_segment(struct slice *path)
+{
+    assert(path->len > 0 && path->p[0] == '/');
+    const char *begin = path->p + 1;
+    const char *end = memchr(begin, '/', path->len - 1);
+    size_t len = end == NULL ? path->len - 1 : (size_t)(end - begin);
+    path->p += len + 1;
+    path->len -= len + 1;
+    return slice_make(begin, len);
+}
+
+/* The literal child, made when it is not there. NULL: no memory. */
+static struct branch *add_literal(struct router *r, struct branch *branch, struct slice segment)
+{
+    bool found = false;
+    uint32_t at = search(branch, segment, &found);
+    if (found) {
+        return branch->literals[at];
+    }
+    if (branch->literal_count == branch->literal_cap) {
+        uint32_t cap = branch->literal_cap == 0 ? 4 : branch->literal_cap * 2;
+        struct branch **grown =
+            r->allocate(r->allocate_ud, branch->literals, branch->literal_cap * sizeof *grown,
+                        cap * sizeof *grown);
+        if (grown == NULL) {
+            return NULL;
+        }
+        branch->literals = grown;
+        branch->literal_cap = cap;
+    }
+    struct branch *child = take(r, sizeof *child + segment.len);
+    if (child == NULL) {
+        return NULL;
+    }
+    if (segment.len > 0) {
+        memcpy(child + 1, segment.p, segment.len);
+    }
+    child->segment = slice_make((const char *)(child + 1), segment.len);
+    memmove(&branch->literals[at + 1], &branch->literals[at],
+            (branch->literal_count - at) * sizeof(struct branch *));
+    branch->literals[at] = child;
+    branch->literal_count++;
+    return child;
+}
+
+static struct branch *add_named(struct router *r, struct branch *branch)
+{
+    if (branch->named == NULL) {
+        branch->named = take(r, sizeof *branch->named);
+    }
+    return branch->named;
+}
+
+static struct route *find_route(const struct branch *branch, struct slice method)
+{
+    struct route *route = branch->routes;
+    while (route != NULL && !slice_equal(route->method, method)) {
+        route = route->next;
+    }
+    return route;
+}
+
+/* --- adding a route ------------------------------------------------------------------------ */
+
+const char *router_tree_judge(struct slice path, uint32_t *param_count)
+{
+    uint32_t segments = 0;
+    *param_count = 0;
+    if (path.len == 0 || path.p[0] != '/') {
+        return "a path begins with a slash";
+    }
+    if (path.len > ROUTER_PATH_BYTES_MAX) {
+        return "the path is too long";
+    }
+    while (path.len > 0) {
+        struct slice segment = next_segment(&path);
+        segments++;
+        if (segment.len == 0 && path.len > 0) {
+            return "the path has an empty segment";
+        }
+        if (segment.len > 0 && segment.p[0] == ':') {
+            ++*param_count;
+            if (segment.len == 1) {
+                return "a parameter has no name";
+            }
+        } else if (segment.len > 0 && memchr(segment.p, '*', segment.len) != NULL) {
+            return "there are no '*' segments";
+        }
+    }
+    if (segments > ROUTER_SEGMENTS_MAX) {
+        return "the path has too many segments";
+    }
+    return *param_count > ROUTER_PARAMS_MAX ? "the path has too many parameters" : NULL;
+}
+
+/* A route with its own copy of the texts, in no tree yet. NULL: no memory. */
+static struct route *new_route(struct router *r, struct slice method, struct slice path,
+                               uint32_t param_count)
+{
+    struct route *route = take(r, sizeof *route);
+    if (route == NULL) {
+        return NULL;
+    }
+    route->text_bytes = method.len + path.len;
+    route->text = take(r, route->text_bytes);
+    route->param_count = param_count;
+    if (param_count > 0) {
+        route->params = take(r, param_count * sizeof *route->params);
+    }
+    if (route->text == NULL || (param_count > 0 && route->params == NULL)) {
+        route->param_count = route->params == NULL ? 0 : param_count;
+        free_route(r, route);
+        return NULL;
+    }
+    memcpy(route->text, method.p, method.len);
+    memcpy(route->text + method.len, path.p, path.len);
+    route->method = slice_make(route->text, method.len);
+    route->path = slice_make(route->text + method.len, path.len);
+    struct slice rest = route->path;
+    for (uint32_t n = 0; rest.len > 0;) {
+        struct slice segment = next_segment(&rest);
+        if (segment.len > 0 && segment.p[0] == ':') {
+            route->params[n++] = slice_make(segment.p + 1, segment.len - 1);
+        }
+    }
+    return route;
+}
+
+/* Puts the route into the tree. Branches made on the way to a failure stay, empty. Returns false
+ * for lack of memory, or with *other set to the route that is there already; the route is then the
+ * caller's again. */
+static bool plant(struct router *r, struct route *route, struct route **other)
+{
+    struct branch *branch = &r->root;
+    struct slice rest = route->path;
+    *other = NULL;
+    while (branch != NULL && rest.len > 0) {
+        struct slice segment = next_segment(&rest);
+        bool named = segment.len > 0 && segment.p[0] == ':';
+        branch = named ? add_named(r, branch) : add_literal(r, branch, segment);
+    }
+    if (branch == NULL) {
+        return false;
+    }
+    *other = find_route(branch, route->method);
+    if (*other != NULL) {
+        return false;
+    }
+    route->next = branch->routes;
+    branch->routes = route;
+    r->route_count++;
+    return true;
+}
+
+struct router *router_tree_create(lua_Alloc allocate, void *ud)
+{
+    struct router *r = allocate(ud, NULL, 0, sizeof *r);
+    if (r != NULL) {
+        memset(r, 0, sizeof *r);
+        r->allocate = allocate;
+        r->allocate_ud = ud;
+        r->refs = 1;
+    }
+    return r;
+}
+
+uint32_t router_tree_count(const struct router *r)
+{
+    return r->route_count;
+}
+
+ULONG router_tree_add(struct router *r, struct slice method, struct slice path, const char *site,
+                      const char **other)
+{
+    uint32_t param_count = 0;
+    struct route *twin = NULL;
+    *other = NULL;
+    if (router_tree_judge(path, &param_count) != NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    struct route *route = new_route(r, method, path, param_count);
+    if (route == NULL) {
+        return ERROR_NOT_ENOUGH_MEMORY;
+    }
+    snprintf(route->site, sizeof route->site, "%s", site);
+    route->handler = r->route_count + 1;
+    if (!plant(r, route, &twin)) {
+        free_route(r, route);
+        *other = twin == NULL ? NULL : twin->site;
+        return twin == NULL ? ERROR_NOT_ENOUGH_MEMORY : ERROR_ALREADY_EXISTS;
+    }
+    return NO_ERROR;
+}
+
+/* --- matching ------------------------------------------------------------------------------ */
+
+/* One search. */
+struct finding {
+    struct slice method;
+    struct slice get; /* what answers HEAD, else empty */
+    struct slice values[ROUTER_PARAMS_MAX];
+    char *allow; /* methods of the paths that fit, each followed by ", " */
+    size_t allow_len;
+};
+
+static bool is_allowed(const struct finding *f, struct slice method)
+{
+    for (size_t at = 0; at < f->allow_len;) {
+        const char *end = memchr(f->allow + at, ',', f->allow_len - at);
+        size_t len = (size_t)(end - (f->allow + at));
+        if (slice_equal(slice_make(f->allow + at, len), method)) {
+            return true;
+        }
+        at += len + 2;
+    }
+    return false;
+}
+
+/* Notes a method once, while there is room. */
+static void allow(struct finding *f, struct slice method)
+{
+    if (is_allowed(f, method) || f->allow_len + method.len + 2 > ROUTER_ALLOW_BYTES_MAX - 1) {
+        return;
+    }
+    memcpy(f->allow + f->allow_len, method.p, method.len);
+    memcpy(f->allow + f->allow_len + method.len, ", ", 2);
+    f->allow_len += method.len + 2;
+}
+
+/* The route of the branch where a path ends; notes what would be allowed when there is none. */
+static struct route *choose(struct finding *f, const struct branch *branch)
+{
+    struct route *route = find_route(branch, f->method);
+    if (route == NULL && f->get.len > 0) {
+        route = find_route(branch, f->get);
+    }
+    if (route == NULL) {
+        route = find_route(branch, (struct slice){NULL, 0});
+    }
+    if (route != NULL) {
+        return route;
+    }
+    for (const struct route *r = branch->routes; r != NULL; r = r->next) {
+        allow(f, r->method);
+        if (slice_equal(r->method, SLICE_LIT("GET"))) {
+            allow(f, SLICE_LIT("HEAD"));
+        }
+    }
+    return NULL;
+}
+
+/* The first route that fits, literal segments before named ones. Recursion is as deep as routes
+ * have segments, and visits each branch of the tree at most once. */
+static struct route *find(struct finding *f, const struct branch *branch, struct slice rest,
+                          uint32_t param_count)
+{
+    if (rest.len == 0) {
+        return choose(f, branch);
+    }
+    bool found = false;
+    struct slice segment = next_segment(&rest);
+    uint32_t at = search(branch, segment, &found);
+    struct route *route = found ? find(f, branch->literals[at], rest, param_count) : NULL;
+    if (route == NULL && branch->named != NULL && segment.len > 0) {
+        assert(param_count < ROUTER_PARAMS_MAX);
+        f->values[param_count] = segment;
+        route = find(f, branch->named, rest, param_count + 1);
+    }
+    return route;
+}
+
+/* The path without its first segments; "/" when nothing is left. */
+static struct slice strip(struct slice path, uint32_t segments)
+{
+    while (segments > 0 && path.len > 0) {
+        (void)next_segment(&path); /* only the rest counts */
+        segments--;
+    }
+    return path.len == 0 ? SLICE_LIT("/") : path;
+}
+
+static enum router_result refuse(const struct finding *f, struct router_match *match)
+{
+    static const char options[] = "OPTIONS";
+    size_t len = f->allow_len;
+    if (len == 0) {
+        return ROUTER_NOT_FOUND;
+    }
+    if (!is_allowed(f, SLICE_LIT("OPTIONS")) && len + sizeof options <= sizeof match->allow) {
+        memcpy(match->allow + len, options, sizeof options);
+    } else {
+        match->allow[len - 2] = '\0'; /* the last ", " */
+    }
+    return slice_equal(f->method, SLICE_LIT("OPTIONS")) ? ROUTER_OPTIONS
+                                                        : ROUTER_METHOD_NOT_ALLOWED;
+}
+
+enum router_result router_tree_find(struct router *r, struct slice method, struct slice path,
+                                    uint32_t segments, struct router_match *match,
+                                    uint32_t *handler)
+{
+    struct finding f;
+    f.method = method;
+    f.get = slice_equal(method, SLICE_LIT("HEAD")) ? SLICE_LIT("GET") : (struct slice){NULL, 0};
+    f.allow = match->allow;
+    f.allow_len = 0;
+    match->router = NULL;
+    match->param_count = 0;
+    match->allow[0] = '\0';
+    if (path.len == 0 || path.p[0] != '/') {
+        return ROUTER_NOT_FOUND;
+    }
+    const struct route *route = find(&f, &r->root, strip(path, segments), 0);
+    if (route == NULL) {
+        return refuse(&f, match);
+    }
+    for (uint32_t i = 0; i < route->param_count; i++) {
+        match->params[i] = (struct router_param){route->params[i], f.values[i]};
+    }
+    match->param_count = route->param_count;
+    match->router = r;
+    match->allow[0] = '\0';
+    r->refs++;
+    *handler = route->handler;
+    return ROUTER_FOUND;
+}
+
+void router_match_release(struct router_match *match)
+{
+    if (match->router != NULL) {
+        struct router *r = match->router;
+        match->router = NULL;
+        match->param_count = 0;
+        router_tree_unref(r);
+    }
+}
