@@ -103,6 +103,7 @@ extern const struct exit_row exit_rows[];
  * options: filled in either way; options_deinit frees. */
 bool options_parse(struct options *options, int argc, char **argv, char error[OPTIONS_ERROR_BYTES]);
 
+/* Frees what parsing has allocated; harmless twice. */
 void options_deinit(struct options *options);
 
 /* NULL: no such command. */

@@ -63,6 +63,9 @@ void host_stop_with(struct host *host, enum host_cause cause, int code, const ch
         (void)snprintf(host->text, sizeof host->text, "%s", text == NULL ? "" : text);
         (void)snprintf(host->hint, sizeof host->hint, "%s", hint == NULL ? "" : hint);
         atomic_store(&host->cause, (int)cause);
+    } else if (cause == HOST_CAUSE_OS_EXIT && host->code == 0) {
+        host->code =
+            code; /* `http.run() os.exit(failed and 1 or 0)`: the verdict of a test script */
     }
     (void)pthread_mutex_unlock(&host->stop_lock);
     loop_wake(host->loop);

@@ -1,3 +1,5 @@
+/* What is Linux about it: processes that the command leaves behind become our children (prctl PR_SET_CHILD_SUBREAPER), so that
+ * their end can be waited for instead of guessed. */
 #include "cli/child.h"
 
 #include <errno.h>
@@ -6,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,6 +89,8 @@ bool child_start(struct child *child, const char *const *args, const char *url, 
     char port_text[32];
     posix_spawnattr_t attributes;
     pid_t pid = 0;
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L,
+                0L); /* without it grandchildren are init's to reap */
     (void)snprintf(url_text, sizeof url_text, "MOONLATCH_URL=%s", url);
     (void)snprintf(port_text, sizeof port_text, "MOONLATCH_PORT=%u", (unsigned)port);
     char **all = make_environment(url_text, port_text);
@@ -116,20 +121,30 @@ static void note_end(struct child *child, int status)
     child->phase = CHILD_ENDED;
     child->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     take_back_terminal(child);
-    if (kill(-(pid_t)child->pid, 0) != 0) {
-        child->pid = 0; /* nobody is left: the number may come to mean others */
+}
+
+/* Takes what has ended of the group. pid 0 when nobody is left of it: the number may come to mean others then. */
+static void reap_group(struct child *child)
+{
+    int status = 0;
+    pid_t pid = 0;
+    while ((pid = waitpid(-(pid_t)child->pid, &status, WNOHANG)) > 0) {
+        if (pid == (pid_t)child->pid && child->phase == CHILD_RUNNING) {
+            note_end(child, status);
+        }
+    }
+    if (child->phase == CHILD_ENDED && kill(-(pid_t)child->pid, 0) != 0) {
+        child->pid = 0;
     }
 }
 
 bool child_reap(struct child *child)
 {
-    int status = 0;
-    if (child->phase != CHILD_RUNNING ||
-        waitpid((pid_t)child->pid, &status, WNOHANG) != (pid_t)child->pid) {
+    if (child->phase != CHILD_RUNNING) {
         return false;
     }
-    note_end(child, status);
-    return true;
+    reap_group(child);
+    return child->phase == CHILD_ENDED;
 }
 
 void child_signal(struct child *child, int number)
@@ -139,13 +154,12 @@ void child_signal(struct child *child, int number)
     }
 }
 
-/* Waits until nobody of the group is left. The group exists as long as one process, a zombie of
- * ours included, is in it. */
+/* Waits until nobody of the group is left. */
 static bool wait_for_group(struct child *child, int milliseconds)
 {
     for (int waited = 0;; waited += LOOK_MS) {
-        (void)child_reap(child);
-        if (child->pid == 0 || kill(-(pid_t)child->pid, 0) != 0) {
+        reap_group(child);
+        if (child->pid == 0) {
             return true;
         }
         if (waited >= milliseconds) {
@@ -157,10 +171,7 @@ static bool wait_for_group(struct child *child, int milliseconds)
 
 void child_end(struct child *child)
 {
-    if (child->pid == 0) {
-        return;
-    }
-    if (!wait_for_group(child, 0)) {
+    if (child->pid != 0 && !wait_for_group(child, 0)) {
         (void)kill(-(pid_t)child->pid, SIGTERM);
         (void)kill(-(pid_t)child->pid, SIGCONT); /* a stopped process would not hear it */
         if (!wait_for_group(child, CHILD_GRACE_MS)) {
