@@ -304,8 +304,8 @@ static void script_each_allocation_failing_in_order(void **state)
         "V.g = V.s:group { queue = V.q } V.h = V.s:group { queue = {} }",
         "V.u = V.g:add_url('http://localhost:8080/a/', function() end)",
         "http.add_url('/b/', function() end)",
-        "local s <close> = http.session {} local g <close> = s:group { queue = V.q } "
-        "local u <close> = g:add_url('http://localhost:8080/c/', function() end)",
+        "do local s <close> = http.session {} local g <close> = s:group { queue = V.q } end",
+        "local u <close> = V.g:add_url('http://localhost:8080/c/', function() end)",
         "V.x = V.s:group {} V.x = nil collectgarbage()",
         "V.u:close() V.g:add_url('http://localhost:8080/d/', function() end) http.tree()",
         "V.q:close()",
