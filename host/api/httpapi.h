@@ -27,7 +27,9 @@
  * missing.
  *
  * CALLING SYNCHRONOUSLY OR NOT (functions with an Overlapped argument)
- *   Overlapped NULL            blocks; the byte count goes to the out argument (may be NULL)
+ *   Overlapped NULL            blocks; the byte count goes to the out argument (may be NULL). On a
+ *                              thread that turns a loop a call that would have to wait for that
+ *                              very thread gives ERROR_INVALID_PARAMETER instead
  *   Overlapped with hEvent     returns at once; the event is set on completion; GetOverlappedResult
  *   Overlapped without hEvent  returns at once; completes into the calling thread's loop when the
  *                              queue is attached to it (loop.h), else GetOverlappedResult
