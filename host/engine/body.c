@@ -161,14 +161,15 @@ static ULONG serve(struct request *request, struct call_read *read)
     }
 }
 
-/* A body that cannot be read to its end: 400 when nothing was answered yet, else the connection
+/* A body that cannot be read to its end: refused when nothing was answered yet, else the connection
  * ends. */
 static void break_off(struct request *request)
 {
     struct conn *conn = request->conn;
     bool malformed = request->body == BODY_CHUNKED && request->chunked.state == CHUNKED_AT_REFUSED;
     if (malformed && request->stage == REQUEST_DELIVERED) {
-        refuse_conn(conn, 400, "BadRequest");
+        struct h1_refusal why = h1_rule_refusal((enum h1_rule)request->chunked.refused);
+        refuse_conn(conn, why.status, why.phrase);
     } else {
         conn_close(conn, true);
     }
@@ -198,8 +199,7 @@ static void wait_for_input(struct request *request)
 ULONG body_read(struct shard *shard, struct call *call)
 {
     struct request *request = shard_find_request(shard, call->id);
-    if (request == NULL ||
-        (request->stage != REQUEST_DELIVERED && request->stage != REQUEST_STREAMING)) {
+    if (!request_is_held(request)) {
         return ERROR_CONNECTION_INVALID;
     }
     if (request->reader != NULL) {

@@ -284,7 +284,7 @@ static enum url_result split_target(const struct url_cook_in *in, struct parts *
         return URL_OK;
     }
     if (slice_equal(target, SLICE_LIT("*"))) {
-        parts->path = target;
+        parts->path = SLICE_LIT("/*");
         return URL_OK;
     }
     const char *colon = memchr(target.p, ':', target.len);
@@ -331,23 +331,21 @@ enum url_result url_cook(const struct url_cook_in *in, char *out, size_t out_cap
         if (split != URL_OK) {
             return split;
         }
-        plain = parts.path.p[0] == '*';
     }
     if (parts.host.len == 0) {
         return URL_BAD_HOST;
     }
     char *host_at = put(out, parts.https ? SLICE_LIT("https://") : SLICE_LIT("http://"));
     char *path_at = put(host_at, parts.host);
-    char *query_at = path_at;
     if (plain) {
-        query_at = put(path_at, parts.path);
+        (void)put(path_at, parts.path); /* its end is path_len away, as in the other case */
     } else {
         enum url_result cooked = url_cook_path(parts.path, rules, path_at, &path_len);
         if (cooked != URL_OK) {
             return cooked;
         }
-        query_at += path_len;
     }
+    char *query_at = path_at + path_len;
     char *end = put(query_at, parts.query);
     *end = '\0';
     assert((size_t)(end - out) < out_cap);

@@ -59,7 +59,8 @@ struct url_cook_in {
 struct url_cooked {
     uint32_t full_bytes; /* without the NUL */
     uint32_t host_at, host_bytes;
-    uint32_t path_at, path_bytes;   /* at least "/"; "*" for OPTIONS *; "/" for CONNECT */
+    uint32_t path_at, path_bytes;   /* at least "/"; "/" for CONNECT; a slash and the asterisk for
+                                       OPTIONS *, which so reaches who registered the root */
     uint32_t query_at, query_bytes; /* with the `?`; 0 bytes when there is none */
 };
 

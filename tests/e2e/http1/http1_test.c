@@ -151,6 +151,7 @@ static int stop_server(void **state)
 struct outcome {
     int statuses[STATUS_MAX];
     int count;
+    bool reset;          /* the connection ended in a reset */
     const char *trouble; /* NULL: the answers end where the connection does */
 };
 
@@ -193,7 +194,7 @@ static size_t read_all(int fd, char *out, struct outcome *outcome)
         }
         ssize_t got = recv(fd, out + len, ANSWER_BYTES_MAX - len, 0);
         if (got < 0) {
-            outcome->trouble = "the connection was reset";
+            outcome->reset = true;
             return len;
         }
         if (got == 0) {
@@ -261,8 +262,12 @@ static struct outcome exchange(const struct h1_case *row, enum cut cut)
     return outcome;
 }
 
+/* A reset may swallow an answer, so it is allowed only where the client broke off inside a body. */
 static bool as_expected(const struct h1_case *row, const struct outcome *outcome)
 {
+    if (outcome->reset && !row->pending) {
+        return false;
+    }
     unsigned refusal = row->url != URL_OK ? 400U : h1_rule_refusal(row->rule).status;
     int expected = row->requests + (refusal != 0);
     if (outcome->trouble != NULL || outcome->count != expected) {
@@ -291,7 +296,8 @@ static int run_rows(enum cut cut)
             for (int k = 0; k < outcome.count; k++) {
                 print_error(" %d", outcome.statuses[k]);
             }
-            print_error(" %s\n", outcome.trouble == NULL ? "" : outcome.trouble);
+            print_error(" %s%s\n", outcome.reset ? "reset" : "",
+                        outcome.trouble == NULL ? "" : outcome.trouble);
             failed++;
         }
     }
