@@ -81,31 +81,37 @@ static int to_text(lua_State *L)
     return 1;
 }
 
-/* The error value at index of co, with the traceback behind it if there is one, as text. The call
- * may fail for lack of memory. */
-static void describe_error(lua_State *co, int index, const char *traceback, char *out, size_t cap)
+/* The error value at index, with the traceback behind it if there is one, as text. Leaves the stack as it was. */
+static void describe_error(lua_State *L, int index, const char *traceback, char *out, size_t cap)
 {
-    index = lua_absindex(co, index);
     const char *text = "(error value without a text)";
-    if (lua_checkstack(co, LUA_MINSTACK) != 0) {
-        lua_pushcfunction(co, to_text);
-        lua_pushvalue(co, index);
-        if (lua_pcall(co, 1, 1, 0) == LUA_OK || lua_type(co, -1) == LUA_TSTRING) {
-            text = lua_tostring(co, -1);
+    int top = lua_gettop(L);
+    if (lua_checkstack(L, LUA_MINSTACK) != 0) {
+        lua_pushcfunction(L, to_text);
+        lua_pushvalue(L, index);
+        if (lua_pcall(L, 1, 1, 0) == LUA_OK || lua_type(L, -1) == LUA_TSTRING) {
+            text = lua_tostring(L, -1);
         }
     }
     bool more = traceback != NULL && traceback[0] != '\0';
     (void)snprintf(out, cap, "%s%s%s", text, more ? "\n" : "", more ? traceback : "");
-    lua_settop(co, index);
+    lua_settop(L, top);
 }
 
+/* After an error its coroutine cannot call anything, so the text is made on the main thread. */
 static void fail_chunk(struct chunk *chunk, lua_State *co, int nresults)
 {
-    char text[LOAD_TEXT_BYTES_MAX];
+    char text[LOAD_TEXT_BYTES_MAX] = "not enough memory";
     struct member *member = chunk->member;
+    lua_State *L = member->state.L;
     bool loading = chunk->phase == CHUNK_LOADING;
-    int first = lua_gettop(co) - nresults + 1;
-    describe_error(co, first, nresults > 1 ? lua_tostring(co, first + 1) : NULL, text, sizeof text);
+    if (lua_checkstack(L, nresults + 1) != 0) {
+        int top = lua_gettop(L);
+        lua_xmove(co, L, nresults);
+        const char *traceback = nresults > 1 ? lua_tostring(L, top + 2) : NULL;
+        describe_error(L, top + 1, traceback, text, sizeof text);
+        lua_settop(L, top);
+    }
     chunk_enter(chunk, CHUNK_FAILED);
     if (loading) {
         member->load_failed = true;
@@ -182,6 +188,15 @@ static void start_chunk(struct chunk *chunk, const struct host_config *config)
 /* --- members -------------------------------------------------------------------------------------
  */
 
+static ULONG attach_queue(struct worker *worker, uint64_t queue_id, HANDLE queue)
+{
+    ULONG code = loop_attach_queue(worker->loop, queue);
+    if (code != NO_ERROR && code != ERROR_ALREADY_EXISTS) {
+        return code;
+    }
+    return dispatch_add_queue(&worker->dispatch, queue_id, queue);
+}
+
 /* A main chunk's first wait in a pull counts as loaded; a queue that is pulled gets no receives of
  * dispatch. */
 static void on_pull(struct state *S, struct task *task, uint64_t queue_id)
@@ -213,7 +228,23 @@ static void on_trace(struct state *S, const char *call, const char *object, ULON
     host_trace(member->host, call, object, result);
 }
 
-static const struct state_hooks hooks = {on_pull, on_guard_wake, NULL, on_trace};
+/* A queue that the script has opened while serving: this worker alone takes its requests. */
+static ULONG on_queue(struct state *S, uint64_t queue_id, HANDLE queue)
+{
+    struct member *member = S->host;
+    if (member->worker == NULL) {
+        return ERROR_OPERATION_ABORTED; /* never committed: the host stops */
+    }
+    struct dispatch *dispatch = &member->worker->dispatch;
+    ULONG code = attach_queue(member->worker, queue_id, queue);
+    if (code == NO_ERROR && dispatch->state != NULL) {
+        dispatch_set_state(dispatch, dispatch->state); /* posts on the new one */
+    }
+    return code;
+}
+
+static const struct state_hooks hooks = {
+    .on_pull = on_pull, .on_guard_wake = on_guard_wake, .on_trace = on_trace, .on_queue = on_queue};
 
 /* A state with everything a script finds. false: the generation's error says why. */
 static bool open_member(struct member *member, struct generation *generation, uint16_t worker)
@@ -305,7 +336,7 @@ static bool mount_member(struct member *member)
     }
     bool ok = lua_pcall(L, results + 1, 0, 0) == LUA_OK;
     if (!ok) {
-        describe_error(L, -1, NULL, text, sizeof text);
+        describe_error(L, lua_gettop(L), NULL, text, sizeof text);
         fail_load(member->generation, HOST_EXIT_LOAD, text);
     }
     lua_settop(L, 0);
@@ -515,11 +546,7 @@ static void take(struct worker_call *call)
                                  DISPATCH_QUEUES_MAX);
     call->result = count > DISPATCH_QUEUES_MAX ? ERROR_NOT_ENOUGH_MEMORY : NO_ERROR;
     for (size_t i = 0; i < count && call->result == NO_ERROR; i++) {
-        ULONG code = loop_attach_queue(worker->loop, queues[i].handle);
-        call->result = code == ERROR_ALREADY_EXISTS ? NO_ERROR : code;
-        if (call->result == NO_ERROR) {
-            call->result = dispatch_add_queue(&worker->dispatch, queues[i].id, queues[i].handle);
-        }
+        call->result = attach_queue(worker, queues[i].id, queues[i].handle);
     }
 }
 

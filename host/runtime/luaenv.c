@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "binding/module.h"
-#include "binding/request.h"
+#include "binding/request_type.h"
 #include "binding/state.h"
 #include "runtime/control.h"
 #include "runtime/generation.h"
