@@ -198,9 +198,13 @@ static void a_controller_does_no_work(void)
     HANDLE queue = NULL;
     struct received received;
     initialize();
-    CHECK_CODE(NO_ERROR,
-               HttpCreateRequestQueue(HTTPAPI_VERSION_2, HTTP_TEXT("contract controller"), NULL,
-                                      HTTP_CREATE_REQUEST_QUEUE_FLAG_CONTROLLER, &queue));
+    const ULONG code =
+        HttpCreateRequestQueue(HTTPAPI_VERSION_2, HTTP_TEXT("contract controller"), NULL,
+                               HTTP_CREATE_REQUEST_QUEUE_FLAG_CONTROLLER, &queue);
+    if (code == ERROR_NOT_SUPPORTED) {
+        contract_skip("this provider has no controllers");
+    }
+    CHECK_CODE(NO_ERROR, code);
     CHECK_FAILS(receive(queue, 0, &received));
     CHECK_CODE(NO_ERROR, HttpCloseRequestQueue(queue));
     terminate();
