@@ -28,26 +28,29 @@ extern const struct binding_type file_type; /* "http.file" */
 
 enum { ANSWER_STATUS_MIN = 200, ANSWER_STATUS_MAX = 999 };
 
-/* Answers with the values from index first up to the top, inside the handler's task. Returns with
- * `return`: may suspend; k(L, status, ctx) runs then, or at once, and the request has ended.
- * Raises on wrong values. */
-int answer_return(lua_State *L, struct request *r, int first, lua_KContext ctx, lua_KFunction k);
+/* Answers with the values from index first up to the top, as the last thing the handler's task
+ * does: `return answer_return(...)`. No results; the request has ended then. Raises on wrong
+ * values. */
+int answer_return(lua_State *L, struct request *r, int first);
+
+/* Fills in status and headers of r's response; headers: stack index, 0 for none. What headers_fill
+ * leaves on the stack must stay. [-0, +n, v] */
+void answer_begin(lua_State *L, struct request *r, unsigned status, int headers,
+                  struct headers_seen *seen);
 
 /* request:respond([status], [headers], [body]) -> true | nil, error. The same forms as a return
  * value. [-n, +(1|2), e] */
 int answer_respond(lua_State *L);
 
-/* Answers 500 (or the error value's status) to a handler that failed, without waiting; the error
- * value is at index. What is streaming already is cancelled. id: shown to the client.
- * traceback may be NULL. Raises nothing. */
+/* A handler failed: logs what happened under an id and answers 500 (or the error value's status),
+ * naming the id; a stream that is under way is cut. The error value is at index of L, which is not
+ * the handler's coroutine. traceback may be NULL. Raises nothing, does not wait; the request has
+ * ended. [-0, +0, -] */
 void answer_failure(lua_State *L, struct request *r, int index, const char *traceback);
 
 /* http.file(path [, { type = }]) -> http.file | nil, error (status 404 or 403) [-(1|2), +(1|2), e]
  */
 int answer_new_file(lua_State *L);
-
-/* Lets go of the file of an answer that was sent. */
-void answer_drop_file(struct request *r);
 
 /* "Not Found"; "" for a number without a name. */
 struct slice answer_reason(unsigned status);

@@ -20,6 +20,7 @@
 
 enum {
     BODY_BUFFER_BYTES = 128 << 10,     /* one read */
+    BODY_READ_DEFAULT = 64 << 10,      /* request:read() without a count */
     BODY_LIMIT_DEFAULT = 8 << 20,      /* request:body() without a limit */
     BODY_SAVE_LIMIT_DEFAULT = 1 << 30, /* request:save() without a limit */
     BODY_BUFFERS_IDLE_MAX = 16         /* kept by a worker */

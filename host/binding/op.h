@@ -39,7 +39,7 @@ bool op_started(struct op *op, ULONG result);
 
 /* Suspends the current task until the completion came; see task_wait_for. Cancelling asks the
  * provider (CancelIoEx) and still waits for the completion, so that buffers are never in use behind
- * the task's back. */
+ * the task's back. Call task_check_wait before the contract call: here it is too late to raise. */
 int op_wait(lua_State *L, struct op *op, uint64_t timeout_ns, lua_KContext ctx, lua_KFunction k);
 
 /* Asks the provider to cancel it; the completion comes in any case. Harmless when not busy. */

@@ -145,6 +145,7 @@ ULONG state_open(struct state *S, const struct state_config *config)
     list_init(&S->deferred);
     list_init(&S->requests);
     list_init(&S->pulls);
+    list_init(&S->pull_starts);
     slots_init(&S->task_ids, STATE_TASKS_MAX);
     slots_init(&S->request_ids, STATE_REQUESTS_MAX);
 
@@ -288,8 +289,12 @@ void state_end_streams(struct state *S)
     LIST_FOREACH_SAFE(node, next, &S->requests)
     {
         struct request *r = LIST_ITEM(node, struct request, node);
-        if (r->phase == REQUEST_STREAMING) {
+        if (r->phase == REQUEST_STREAMING && !r->write_pending) {
+            struct task *t = r->task;
             httpstream_finish(r);
+            if (t != NULL) {
+                task_cancel(t); /* there is nothing left to write to */
+            }
         }
     }
 }

@@ -95,6 +95,9 @@ struct state_hooks {
     void (*on_drained)(struct state *S);
     /* HttpCancelHttpRequest was called for a request that had to be given up. */
     void (*on_trace)(struct state *S, const char *call, const char *object, ULONG result);
+    /* A queue was opened after loading: attach it to the state's loop and post receives. A result
+     * other than NO_ERROR closes the queue again. */
+    ULONG (*on_queue)(struct state *S, uint64_t queue_id, HANDLE queue);
 };
 
 struct state_config {
@@ -145,9 +148,10 @@ struct state {
     struct list requests;              /* alive, oldest first */
     uint64_t pulled[STATE_PULLED_MAX]; /* queues that queue:receive was called on */
     size_t pulled_count;
-    struct list pulls;  /* queue:receive under way (pull.c) */
-    uint64_t round;     /* of state_cancel_tasks and state_kill_tasks */
-    size_t warning_len; /* pieces of a Lua warning so far */
+    struct list pull_starts; /* queue:receive called while loading (pull.c) */
+    struct list pulls;       /* queue:receive under way (pull.c) */
+    uint64_t round;          /* of state_cancel_tasks and state_kill_tasks */
+    size_t warning_len;      /* pieces of a Lua warning so far */
     char warning[512];
     uint64_t error_count; /* ids of 500 answers */
 

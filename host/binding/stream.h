@@ -20,11 +20,16 @@
 extern const struct binding_type stream_type; /* "http.stream" */
 
 enum {
-    STREAM_CHUNKS_MAX = 32 /* pieces in one contract call */
+    STREAM_CHUNKS_MAX = 8,     /* pieces in one contract call; more are joined first */
+    STREAM_SENDS_IDLE_MAX = 64 /* memory of sends that a worker keeps */
 };
 
 /* request:stream([status], [headers]) -> http.stream | nil, error [-n, +(1|2), e] */
 int httpstream_open(lua_State *L);
+
+/* Sends the head that is in r->response. NO_ERROR, ERROR_IO_PENDING (r->send is under way): the
+ * request is STREAMING. Any other code: it has ended. */
+ULONG httpstream_send_head(struct request *r);
 
 /* Pushes the stream of a request that is STREAMING. [-0, +1, m] */
 void httpstream_push(lua_State *L, const struct request *r);

@@ -181,6 +181,12 @@ static int body(lua_State *L)
     return body_done(L, status, 0);
 }
 
+/* Whether a wait ends, or must not begin, because the task is to end. */
+static bool must_raise(const struct task *t)
+{
+    return t->run.exiting || (t->run.cancelled && (t->run.raises == 0 || t->run.caught));
+}
+
 static void cancel_wait(struct task *t)
 {
     struct wait *wait = t->wait;
@@ -265,7 +271,10 @@ static void stop(struct task *t)
 {
     struct state *S = t->state;
     struct resume_frame frame = {.co = t->co, .up = NULL, .yieldable = false};
-    enter(t, TASK_RUNNING);
+    if (t->phase != TASK_RUNNING) { /* it is when the guard has just yielded it */
+        enter(t, TASK_RUNNING);
+    }
+    mark(t->co, false);
     S->current = t;
     S->frame = &frame;
     for (unsigned i = 0; i < t->chain_len; i++) {
@@ -288,9 +297,10 @@ static void suspended(struct task *t, int nresults)
 {
     struct state *S = t->state;
     lua_pop(t->co, nresults);
+    mark(t->co, true); /* a script may know it from coroutine.running, but not resume it */
     if (t->wait != NULL) {
         enter(t, TASK_WAITING);
-        if (t->run.doomed != NULL) {
+        if (t->run.doomed != NULL || must_raise(t)) {
             cancel_wait(t);
         }
     } else if (t->run.doomed != NULL) {
@@ -339,6 +349,7 @@ static void run(struct task *t)
         return;
     }
     enter(t, TASK_RUNNING);
+    mark(t->co, false);
     S->current = t;
     S->frame = &frame;
     uint64_t turn = atomic_load_explicit(&S->watch.turn, memory_order_relaxed);
@@ -508,8 +519,12 @@ static const char *boundary(lua_State *L, char *out, size_t out_bytes)
     return "a __close or __gc that may not wait";
 }
 
-static int raise_cancelled(lua_State *L, struct task *t)
+static int raise_end(lua_State *L, struct task *t)
 {
+    if (t->run.exiting) {
+        lua_pushlightuserdata(L, (void *)(uintptr_t)&exit_mark);
+        return lua_error(L);
+    }
     t->run.raises++;
     if (t->run.raises > TASK_CANCEL_RAISES_MAX && task_is_yieldable(L)) {
         t->run.doomed = "it went on after it was cancelled";
@@ -523,34 +538,20 @@ static int raise_cancelled(lua_State *L, struct task *t)
     return lua_error(L);
 }
 
-static bool must_raise(const struct task *t)
+void task_check_wait(lua_State *L)
 {
-    return t->run.cancelled && (t->run.raises == 0 || t->run.caught);
-}
-
-/* What keeps the running coroutine from waiting; raises, or returns. */
-static void check(lua_State *L, struct task *t)
-{
+    struct task *t = task_current(L);
     if (t == NULL) {
         luaL_error(L, "cannot wait here: this code does not run in a task of the host");
         return;
     }
-    if (t->run.exiting) {
-        lua_pushlightuserdata(L, (void *)(uintptr_t)&exit_mark);
-        lua_error(L);
+    if (must_raise(t)) {
+        raise_end(L, t);
     }
     if (!task_is_yieldable(L)) {
-        if (must_raise(t)) {
-            raise_cancelled(L, t);
-        }
         char name[80];
         luaL_error(L, "cannot wait inside %s", boundary(L, name, sizeof name));
     }
-}
-
-void task_check_wait(lua_State *L)
-{
-    check(L, task_current(L));
 }
 
 static void stop_timer(struct task *t)
@@ -603,7 +604,7 @@ static int resumed(lua_State *L, int status, lua_KContext ctx)
             t->drop(t->state, t->ctx);
             t->drop = NULL;
         }
-        return raise_cancelled(L, t);
+        return raise_end(L, t);
     }
     t->drop = NULL;
     return t->k(L, LUA_YIELD, t->ctx);
@@ -612,15 +613,11 @@ static int resumed(lua_State *L, int status, lua_KContext ctx)
 int task_wait_for(lua_State *L, struct wait *wait, uint64_t timeout_ns, lua_KContext ctx,
                   lua_KFunction k)
 {
+    if (wait->cancel == NULL) {
+        task_check_wait(L);
+    } /* else a call is in flight: whatever is to be raised is raised when it has come back */
     struct task *t = task_current(L);
-    check(L, t);
-    assert(wait->task == NULL && t->wait == NULL);
-    if (must_raise(t)) {
-        if (wait->drop != NULL) {
-            wait->drop(t->state, ctx);
-        }
-        return raise_cancelled(L, t);
-    }
+    assert(wait->task == NULL && t->wait == NULL && task_is_yieldable(L));
     if (!t->run.suspended_once) {
         t->run.suspended_once = true;
         if (t->on_first_wait != NULL) {
@@ -724,11 +721,8 @@ int task_exit(lua_State *L)
 
 int task_yield_turn(lua_State *L)
 {
+    task_check_wait(L);
     struct task *t = task_current(L);
-    check(L, t);
-    if (must_raise(t)) {
-        return raise_cancelled(L, t);
-    }
     t->run.preempted = true;
     return lua_yield(L, 0);
 }

@@ -56,7 +56,8 @@ enum task_end {
  * function. A zeroed one is ready for use. */
 struct wait {
     struct task *task; /* who waits; NULL: nobody. Set by task_wait */
-    /* Must lead to task_wake, at once or when an overlapped call comes back. NULL: at once. */
+    /* Must lead to task_wake, at once or when an overlapped call comes back. NULL: at once. Not NULL
+     * also means that something is in flight: its starter has asked task_check_wait before. */
     void (*cancel)(struct wait *wait);
     /* k will not run, because `cancelled` is raised or the task is killed: gives back what k would
      * have taken. After the wait is over. May be NULL. */

@@ -31,10 +31,11 @@ enum {
 struct dispatch_lane {
     struct dispatch *dispatch;
     HANDLE queue;
-    uint64_t queue_id; /* its node in the ledger */
-    unsigned posted;   /* receives in flight */
-    bool pulled;       /* the current state pulls it: nothing is posted */
-    bool broken;       /* a receive failed for good (queue closed or shut down) */
+    uint64_t queue_id;    /* its node in the ledger */
+    struct list receives; /* struct request.node: in flight */
+    unsigned posted;      /* how many */
+    bool pulled;          /* the current state pulls it: nothing is posted */
+    bool broken;          /* a receive failed for good (queue closed or shut down) */
 };
 
 struct dispatch {

@@ -23,5 +23,7 @@
 
 #include "binding/module.h"
 
+#define SCHED_SLEEP_MAX_S 1e9 /* longer sleeps are refused */
+
 extern const struct binding_part
     sched_part; /* http.sleep, http.spawn, http.task; replaces the functions */

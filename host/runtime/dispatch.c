@@ -1,0 +1,320 @@
+#include "runtime/dispatch.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "binding/answer.h"
+#include "binding/handlers.h"
+#include "binding/pull.h"
+#include "binding/request_type.h"
+#include "binding/router.h"
+#include "binding/stream.h"
+#include "binding/task.h"
+
+/* Where things stand on the coroutine of a handler. */
+enum { AT_REQUEST = 1, AT_MESSAGE_HANDLER, AT_RESULTS };
+
+static void take(struct request *r, ULONG status);
+
+/* --- receives
+ * -------------------------------------------------------------------------------- */
+
+static size_t alive(const struct dispatch *d)
+{
+    return d->pool.made - d->pool.idle_count;
+}
+
+/* A failure that another try would repeat for ever ends the lane. */
+static void post_failed(struct dispatch_lane *lane, ULONG code)
+{
+    if (code == ERROR_NOT_ENOUGH_MEMORY) {
+        lane->dispatch->pool.starved = true; /* the next request that ends tries again */
+        return;
+    }
+    lane->broken = true;
+    log_write(lane->dispatch->log, LOG_LEVEL_ERROR,
+              "receives on a queue ended: HttpReceiveHttpRequest returned %u", (unsigned)code);
+}
+
+static void post(struct dispatch_lane *lane)
+{
+    struct dispatch *d = lane->dispatch;
+    while (lane->posted < DISPATCH_RECEIVES && !lane->pulled && !lane->broken && !d->stopped) {
+        struct request *r = alive(d) < DISPATCH_REQUESTS_MAX ? httpreq_acquire(&d->pool) : NULL;
+        if (r == NULL) {
+            d->pool.starved = true;
+            return;
+        }
+        r->on_received = take;
+        r->receiver = lane;
+        ULONG code = httpreq_receive(r, lane->queue);
+        if (code != NO_ERROR) {
+            post_failed(lane, code);
+            httpreq_release(r);
+            return;
+        }
+        list_push_back(&lane->receives, &r->node);
+        lane->posted++;
+    }
+}
+
+static void post_all(struct dispatch *d)
+{
+    for (size_t i = 0; i < d->lane_count; i++) {
+        post(&d->lanes[i]);
+    }
+}
+
+static void on_idle(struct request_pool *pool)
+{
+    pool->starved = false;
+    post_all(LIST_ITEM(pool, struct dispatch, pool));
+}
+
+static void cancel_receives(struct dispatch_lane *lane)
+{
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &lane->receives)
+    {
+        op_cancel(&LIST_ITEM(node, struct request, node)->receive);
+    }
+}
+
+/* --- the handler's coroutine
+ * ----------------------------------------------------------------- */
+
+/* The handler has returned, or what it left streaming must end. */
+static int handled(lua_State *L, int status, lua_KContext ctx)
+{
+    struct request *r = (struct request *)ctx;
+    if (status != LUA_OK && status != LUA_YIELD) {
+        return lua_error(L); /* to handler_ended, with the traceback kept */
+    }
+    if (r->phase == REQUEST_LIVE) {
+        return answer_return(L, r, AT_RESULTS);
+    }
+    if (r->phase == REQUEST_STREAMING) {
+        return httpstream_finish_wait(L, r, ctx, handled);
+    }
+    return 0;
+}
+
+static int answer_allowed(lua_State *L, struct request *r, unsigned status)
+{
+    lua_settop(L, AT_REQUEST);
+    lua_pushinteger(L, (lua_Integer)status);
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, r->match.allow);
+    lua_setfield(L, -2, "allow");
+    lua_pushnil(L);
+    return answer_return(L, r, AT_REQUEST + 1);
+}
+
+/* The router is on top and is replaced by the handler. false: answered here, *results is what to
+ * return. */
+static bool route(lua_State *L, struct request *r, uint32_t segments, int *results)
+{
+    struct slice method = httpreq_method(r), path = httpreq_path(r);
+    switch (router_match(L, -1, method, path, segments, &r->match)) {
+    case ROUTER_FOUND: lua_replace(L, -2); return true;
+    case ROUTER_NOT_FOUND: httpreq_answer_plain(r, 404, SLICE_LIT("not found\n")); break;
+    case ROUTER_METHOD_NOT_ALLOWED: *results = answer_allowed(L, r, 405); return false;
+    case ROUTER_OPTIONS: *results = answer_allowed(L, r, 204); return false;
+    }
+    *results = 0;
+    return false;
+}
+
+/* The whole coroutine of a request: (light userdata request). Everything that may raise happens in
+ * here, so that lua_resume catches it. */
+static int serve(lua_State *L)
+{
+    struct request *r = lua_touserdata(L, AT_REQUEST);
+    uint32_t segments = 0;
+    int results = 0;
+    task_push_handler(L);
+    switch (state_push_handler(r->state, L, r->http->UrlContext, &segments)) {
+    case HANDLER_FUNCTION: break;
+    case HANDLER_ROUTER:
+        if (!route(L, r, segments, &results)) {
+            return results;
+        }
+        break;
+    case HANDLER_NONE:
+        log_write(r->state->log, LOG_LEVEL_WARN,
+                  "a URL without a handler got a request, but its "
+                  "queue is not pulled in this state");
+        httpreq_answer_plain(r, 503, SLICE_LIT("nobody serves this URL\n"));
+        return 0;
+    }
+    request_type_push(L, r);
+    int status = lua_pcallk(L, 1, LUA_MULTRET, AT_MESSAGE_HANDLER, (lua_KContext)r, handled);
+    return handled(L, status, (lua_KContext)r);
+}
+
+/* What failed is moved to the main thread: the coroutine cannot call anything any more. */
+static void fail(struct task *t, struct request *r, int nresults)
+{
+    lua_State *L = t->state->L;
+    if (lua_checkstack(L, nresults + 1) == 0) {
+        httpreq_cancel(r);
+        return;
+    }
+    lua_xmove(t->co, L, nresults);
+    int first = lua_gettop(L) - nresults + 1;
+    answer_failure(L, r, first, nresults > 1 ? lua_tostring(L, first + 1) : NULL);
+    lua_pop(L, nresults);
+}
+
+static void handler_ended(struct task *t, enum task_end end, int nresults)
+{
+    struct request *r = t->owner;
+    switch (end) {
+    case TASK_RETURNED: assert(r->phase == REQUEST_ENDED); break;
+    case TASK_FAILED: fail(t, r, nresults); break;
+    case TASK_KILLED:
+        log_write(t->state->log, LOG_LEVEL_WARN, "a handler was stopped: %s",
+                  lua_type(t->co, -1) == LUA_TSTRING ? lua_tostring(t->co, -1) : "");
+        /* fall through */
+    case TASK_CANCELLED:
+    case TASK_EXITED:
+        if (r->phase == REQUEST_LIVE) {
+            httpreq_answer_plain(r, 503, SLICE_LIT("the server is stopping\n"));
+        } else if (r->phase == REQUEST_STREAMING) {
+            httpreq_cancel(r);
+        }
+        break;
+    }
+    httpreq_forget_task(r);
+}
+
+static void watch_client(struct task *t)
+{
+    httpreq_watch(t->owner);
+}
+
+static void start(struct state *S, struct request *r)
+{
+    struct task *t = task_acquire(S);
+    if (t == NULL) {
+        httpreq_refuse(r, 503);
+        return;
+    }
+    if (!httpreq_open(r, S, t)) {
+        task_release(t);
+        httpreq_refuse(r, 503);
+        return;
+    }
+    t->on_end = handler_ended;
+    t->on_first_wait = watch_client;
+    t->owner = r;
+    t->name = "request";
+    lua_pushcfunction(t->co, serve);
+    lua_pushlightuserdata(t->co, r);
+    task_start(t, 1);
+}
+
+/* A receive is over. */
+static void take(struct request *r, ULONG status)
+{
+    struct dispatch_lane *lane = r->receiver;
+    struct dispatch *d = lane->dispatch;
+    list_remove(&r->node);
+    lane->posted--;
+    if (status != NO_ERROR) {
+        httpreq_release(r);
+        bool asked = d->stopped || lane->pulled;
+        if (!asked && (status == ERROR_INVALID_HANDLE || status == ERROR_OPERATION_ABORTED)) {
+            lane->broken = true; /* the queue was shut down or closed */
+        }
+        post(lane);
+        return;
+    }
+    post(lane);
+    if (d->state == NULL || d->refusing) {
+        httpreq_refuse(r, 503);
+        return;
+    }
+    start(d->state, r);
+}
+
+/* --- the worker's side
+ * ----------------------------------------------------------------------- */
+
+void dispatch_init(struct dispatch *d, struct loop *loop, const struct log *log)
+{
+    memset(d, 0, sizeof *d);
+    d->loop = loop;
+    d->log = log;
+    httpreq_pool_init(&d->pool);
+    d->pool.on_idle = on_idle;
+}
+
+void dispatch_deinit(struct dispatch *d)
+{
+    assert(dispatch_is_quiet(d));
+    httpreq_pool_deinit(&d->pool);
+}
+
+ULONG dispatch_add_queue(struct dispatch *d, uint64_t queue_id, HANDLE queue)
+{
+    for (size_t i = 0; i < d->lane_count; i++) {
+        if (d->lanes[i].queue_id == queue_id) {
+            return NO_ERROR;
+        }
+    }
+    if (d->lane_count == DISPATCH_QUEUES_MAX) {
+        return ERROR_NOT_ENOUGH_MEMORY;
+    }
+    struct dispatch_lane *lane = &d->lanes[d->lane_count++];
+    memset(lane, 0, sizeof *lane);
+    lane->dispatch = d;
+    lane->queue = queue;
+    lane->queue_id = queue_id;
+    list_init(&lane->receives);
+    return NO_ERROR;
+}
+
+void dispatch_set_state(struct dispatch *d, struct state *S)
+{
+    d->state = S;
+    for (size_t i = 0; i < d->lane_count; i++) {
+        struct dispatch_lane *lane = &d->lanes[i];
+        lane->pulled = pull_is_pulled(S, lane->queue_id);
+        if (lane->pulled) {
+            cancel_receives(lane);
+        }
+        post(lane);
+    }
+}
+
+void dispatch_pull(struct dispatch *d, uint64_t queue_id)
+{
+    for (size_t i = 0; i < d->lane_count; i++) {
+        struct dispatch_lane *lane = &d->lanes[i];
+        if (lane->queue_id == queue_id && !lane->pulled) {
+            lane->pulled = true;
+            cancel_receives(lane);
+        }
+    }
+}
+
+void dispatch_refuse(struct dispatch *d)
+{
+    d->refusing = true;
+}
+
+void dispatch_stop_receiving(struct dispatch *d)
+{
+    d->stopped = true;
+    for (size_t i = 0; i < d->lane_count; i++) {
+        cancel_receives(&d->lanes[i]);
+    }
+}
+
+bool dispatch_is_quiet(const struct dispatch *d)
+{
+    return alive(d) == 0;
+}
