@@ -445,7 +445,7 @@ void call_ask_to_lend(struct shard *shard, struct queue *queue)
 static void on_cancel(struct loop_task *task)
 {
     struct errand *errand = LIST_ITEM(task, struct errand, task);
-    unsigned found = queue_cancel_receives(errand->target, errand->queue, errand->overlapped);
+    unsigned found = queue_cancel_calls(errand->target, errand->queue, errand->overlapped);
     struct errand_wait *wait = errand->wait;
     queue_unref(errand->target->engine, errand->queue);
     free(errand);
@@ -520,7 +520,7 @@ static unsigned send_cancels(struct engine *engine, const struct shard *here, st
     return sent;
 }
 
-bool call_cancel_receives(struct engine *engine, struct queue *queue, const OVERLAPPED *overlapped)
+bool call_cancel(struct engine *engine, struct queue *queue, const OVERLAPPED *overlapped)
 {
     struct shard *here = shard_current();
     struct errand_wait wait = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
@@ -539,7 +539,7 @@ bool call_cancel_receives(struct engine *engine, struct queue *queue, const OVER
     found += wait.found;
     pthread_mutex_unlock(&wait.mutex);
     if (here != NULL) {
-        found += queue_cancel_receives(here, queue, overlapped);
+        found += queue_cancel_calls(here, queue, overlapped);
     }
     queue_unref(engine, queue);
     return found > 0 || (here != NULL && sent > 0);

@@ -108,6 +108,6 @@ bool call_lend(struct shard *shard, struct queue *queue, struct call *call, uint
 /* The shard closes: finds another place for a receive that is not its own. false: there is none. */
 bool call_move_on(struct shard *shard, struct call *call);
 
-/* CancelIoEx for receives. Returns whether anything was cancelled (for other loops: is being
+/* CancelIoEx for receives, body reads and waits for disconnect. Returns whether anything was cancelled (for other loops: is being
  * cancelled). The lock is held on entry and left here. */
-bool call_cancel_receives(struct engine *engine, struct queue *queue, const OVERLAPPED *overlapped);
+bool call_cancel(struct engine *engine, struct queue *queue, const OVERLAPPED *overlapped);

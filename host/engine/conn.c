@@ -260,7 +260,8 @@ ULONG conn_fill(struct conn *conn, uint16_t base)
 ULONG conn_read_through(struct conn *conn, char *p, size_t cap, size_t *n)
 {
     assert(conn_in_len(conn) == 0);
-    return note_read(conn, sock_read(conn->io.fd, p, cap, n), *n, cap);
+    ULONG status = sock_read(conn->io.fd, p, cap, n);
+    return note_read(conn, status, *n, cap);
 }
 
 static void release_input(struct conn *conn)
@@ -373,7 +374,8 @@ static void linger_step(struct conn *conn)
     char waste[4096];
     while (conn->readable && !conn->eof) {
         size_t n = 0;
-        status = note_read(conn, sock_read(conn->io.fd, waste, sizeof waste, &n), n, sizeof waste);
+        status = sock_read(conn->io.fd, waste, sizeof waste, &n);
+        status = note_read(conn, status, n, sizeof waste);
         if (status != NO_ERROR && status != ERROR_IO_PENDING) {
             break;
         }

@@ -3,6 +3,17 @@
 #include <stdbool.h>
 
 #include "api/httpapi.h"
+#include "engine/lifetime.h"
+
+static ULONG not_yet(void)
+{
+    struct engine *engine = NULL;
+    ULONG status = lifetime_enter(&engine);
+    if (status == NO_ERROR) {
+        lifetime_leave(engine);
+    }
+    return status == NO_ERROR ? ERROR_NOT_SUPPORTED : status;
+}
 
 BOOL WINAPI HttpIsFeatureSupported(HTTP_FEATURE_ID FeatureId)
 {
@@ -15,7 +26,7 @@ ULONG WINAPI HttpFindUrlGroupId(PCWSTR FullyQualifiedUrl, HANDLE RequestQueueHan
     (void)FullyQualifiedUrl;
     (void)RequestQueueHandle;
     (void)UrlGroupId;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpPrepareUrl(PVOID Reserved, ULONG Flags, PCWSTR Url, PWSTR *PreparedUrl)
@@ -24,14 +35,14 @@ ULONG WINAPI HttpPrepareUrl(PVOID Reserved, ULONG Flags, PCWSTR Url, PWSTR *Prep
     (void)Flags;
     (void)Url;
     (void)PreparedUrl;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpWaitForDemandStart(HANDLE RequestQueueHandle, LPOVERLAPPED Overlapped)
 {
     (void)RequestQueueHandle;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpWaitForDisconnectEx(HANDLE RequestQueueHandle, HTTP_CONNECTION_ID ConnectionId,
@@ -41,7 +52,7 @@ ULONG WINAPI HttpWaitForDisconnectEx(HANDLE RequestQueueHandle, HTTP_CONNECTION_
     (void)ConnectionId;
     (void)Reserved;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpSetRequestProperty(HANDLE RequestQueueHandle, HTTP_OPAQUE_ID Id,
@@ -54,7 +65,7 @@ ULONG WINAPI HttpSetRequestProperty(HANDLE RequestQueueHandle, HTTP_OPAQUE_ID Id
     (void)Input;
     (void)InputPropertySize;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpQueryRequestProperty(HANDLE RequestQueueHandle, HTTP_OPAQUE_ID Id,
@@ -71,7 +82,7 @@ ULONG WINAPI HttpQueryRequestProperty(HANDLE RequestQueueHandle, HTTP_OPAQUE_ID 
     (void)OutputBufferSize;
     (void)BytesReturned;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpDelegateRequestEx(HANDLE RequestQueueHandle, HANDLE DelegateQueueHandle,
@@ -85,7 +96,7 @@ ULONG WINAPI HttpDelegateRequestEx(HANDLE RequestQueueHandle, HANDLE DelegateQue
     (void)DelegateUrlGroupId;
     (void)PropertyInfoSetSize;
     (void)PropertyInfoSet;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpDeclarePush(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestId, HTTP_VERB Verb,
@@ -97,7 +108,7 @@ ULONG WINAPI HttpDeclarePush(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestI
     (void)Path;
     (void)Query;
     (void)Headers;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpReceiveClientCertificate(HANDLE RequestQueueHandle,
@@ -113,7 +124,7 @@ ULONG WINAPI HttpReceiveClientCertificate(HANDLE RequestQueueHandle,
     (void)SslClientCertInfoSize;
     (void)BytesReceived;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpFlushResponseCache(HANDLE RequestQueueHandle, PCWSTR UrlPrefix, ULONG Flags,
@@ -123,7 +134,7 @@ ULONG WINAPI HttpFlushResponseCache(HANDLE RequestQueueHandle, PCWSTR UrlPrefix,
     (void)UrlPrefix;
     (void)Flags;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpAddFragmentToCache(HANDLE RequestQueueHandle, PCWSTR UrlPrefix,
@@ -135,7 +146,7 @@ ULONG WINAPI HttpAddFragmentToCache(HANDLE RequestQueueHandle, PCWSTR UrlPrefix,
     (void)DataChunk;
     (void)CachePolicy;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpReadFragmentFromCache(HANDLE RequestQueueHandle, PCWSTR UrlPrefix,
@@ -149,7 +160,7 @@ ULONG WINAPI HttpReadFragmentFromCache(HANDLE RequestQueueHandle, PCWSTR UrlPref
     (void)BufferLength;
     (void)BytesRead;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpSetServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONFIG_ID ConfigId,
@@ -161,7 +172,7 @@ ULONG WINAPI HttpSetServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONF
     (void)pConfigInformation;
     (void)ConfigInformationLength;
     (void)pOverlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpUpdateServiceConfiguration(HANDLE Handle, HTTP_SERVICE_CONFIG_ID ConfigId,
@@ -173,7 +184,7 @@ ULONG WINAPI HttpUpdateServiceConfiguration(HANDLE Handle, HTTP_SERVICE_CONFIG_I
     (void)ConfigInfo;
     (void)ConfigInfoLength;
     (void)Overlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpDeleteServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONFIG_ID ConfigId,
@@ -185,7 +196,7 @@ ULONG WINAPI HttpDeleteServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_C
     (void)pConfigInformation;
     (void)ConfigInformationLength;
     (void)pOverlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpQueryServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONFIG_ID ConfigId,
@@ -201,14 +212,14 @@ ULONG WINAPI HttpQueryServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CO
     (void)OutputLength;
     (void)pReturnLength;
     (void)pOverlapped;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpCreateHttpHandle(PHANDLE RequestQueueHandle, ULONG Reserved)
 {
     (void)RequestQueueHandle;
     (void)Reserved;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpAddUrl(HANDLE RequestQueueHandle, PCWSTR FullyQualifiedUrl, PVOID Reserved)
@@ -216,12 +227,12 @@ ULONG WINAPI HttpAddUrl(HANDLE RequestQueueHandle, PCWSTR FullyQualifiedUrl, PVO
     (void)RequestQueueHandle;
     (void)FullyQualifiedUrl;
     (void)Reserved;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }
 
 ULONG WINAPI HttpRemoveUrl(HANDLE RequestQueueHandle, PCWSTR FullyQualifiedUrl)
 {
     (void)RequestQueueHandle;
     (void)FullyQualifiedUrl;
-    return ERROR_NOT_SUPPORTED;
+    return not_yet();
 }

@@ -74,6 +74,10 @@ static ULONG submit_receive(HANDLE handle, struct call *call, PULONG bytes_out)
         lifetime_leave(engine);
         return ERROR_INVALID_HANDLE;
     }
+    if (call->queue->controller) {
+        lifetime_leave(engine);
+        return ERROR_INVALID_PARAMETER;
+    }
     struct shard *target = receiving_shard(engine, call->queue);
     return target == NULL ? call_orphan(engine, call, bytes_out)
                           : call_there(engine, target, call, bytes_out);

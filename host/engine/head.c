@@ -202,7 +202,10 @@ static char *write_automatic(char *at, struct request *request, const HTTP_RESPO
 
 static ULONG check(const HTTP_RESPONSE *response, ULONG flags, size_t *bound)
 {
-    if ((flags & (HTTP_SEND_RESPONSE_FLAG_OPAQUE | HTTP_SEND_RESPONSE_FLAG_PROCESS_RANGES)) != 0) {
+    if ((flags & HTTP_SEND_RESPONSE_FLAG_OPAQUE) != 0) {
+        return response->StatusCode == 101 ? ERROR_NOT_SUPPORTED : ERROR_INVALID_PARAMETER;
+    }
+    if ((flags & HTTP_SEND_RESPONSE_FLAG_PROCESS_RANGES) != 0) {
         return ERROR_NOT_SUPPORTED;
     }
     if (response->StatusCode < 200 || response->StatusCode > 999) {

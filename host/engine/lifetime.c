@@ -99,9 +99,11 @@ static ULONG start_server(struct engine *engine)
     if (tree == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    slots_init(&engine->sessions, LIFETIME_SESSIONS_MAX);
-    slots_init(&engine->groups, LIFETIME_GROUPS_MAX);
-    slots_init(&engine->queues, LIFETIME_QUEUES_MAX);
+    if (engine->sessions.count_max == 0) { /* once: ids of an earlier life must not come back */
+        slots_init(&engine->sessions, LIFETIME_SESSIONS_MAX);
+        slots_init(&engine->groups, LIFETIME_GROUPS_MAX);
+        slots_init(&engine->queues, LIFETIME_QUEUES_MAX);
+    }
     list_init(&engine->endpoints);
     list_init(&engine->orphan_receives);
     atomic_store(&engine->tree, tree);

@@ -32,6 +32,10 @@ enum {
     LIFETIME_SHARDS_MAX = 64 /* loops with a queue attached, the engine's own thread included */
 };
 
+/* Kinds of ids, so that one is never taken for another. They lie above every generation that can be reached. */
+#define LIFETIME_SESSION_BIT (UINT64_C(1) << 61)
+#define LIFETIME_GROUP_BIT   (UINT64_C(1) << 62)
+
 /* Memory that shards may still be reading: freed when they cannot. Embed it in the object. */
 struct retired {
     struct retired *next;

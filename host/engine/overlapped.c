@@ -198,5 +198,5 @@ BOOL CancelIoEx(HANDLE queue, LPOVERLAPPED overlapped)
         lifetime_leave(engine);
         return fail(ERROR_INVALID_HANDLE);
     }
-    return call_cancel_receives(engine, found, overlapped) ? TRUE : fail(ERROR_NOT_FOUND);
+    return call_cancel(engine, found, overlapped) ? TRUE : fail(ERROR_NOT_FOUND);
 }

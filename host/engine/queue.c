@@ -142,8 +142,8 @@ ULONG queue_receive(struct shard *shard, struct queue *queue, struct call *call)
     if (port == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    if (atomic_load(&queue->phase) != QUEUE_OPEN) {
-        return ERROR_INVALID_HANDLE;
+    if (atomic_load(&queue->phase) != QUEUE_OPEN || queue->controller) {
+        return queue->controller ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE;
     }
     struct request *request = take_undelivered(shard, port);
     if (request != NULL) {
@@ -179,23 +179,76 @@ void queue_forget(struct request *request)
 
 /* -------- ends -------- */
 
-unsigned queue_cancel_receives(struct shard *shard, struct queue *queue,
-                               const OVERLAPPED *overlapped)
+static bool is_meant(const struct call *call, const OVERLAPPED *overlapped)
 {
-    struct port *port = queue_port_of_handle(shard, (HANDLE)(uintptr_t)queue->id);
+    return call != NULL && (overlapped == NULL || call->overlapped == overlapped);
+}
+
+static unsigned cancel_receives(struct shard *shard, struct port *port,
+                                const OVERLAPPED *overlapped)
+{
     unsigned count = 0;
-    if (port == NULL) {
-        return 0;
-    }
     struct list_node *node, *next;
     LIST_FOREACH_SAFE(node, next, &port->receives)
     {
         struct call *call = LIST_ITEM(node, struct call, link);
-        if (overlapped == NULL || call->overlapped == overlapped) {
+        if (is_meant(call, overlapped)) {
             list_remove(node);
             call_complete(shard, call, ERROR_OPERATION_ABORTED, 0);
             count++;
         }
+    }
+    return count;
+}
+
+static unsigned cancel_disconnect_wait(struct conn *conn, const OVERLAPPED *overlapped)
+{
+    struct call *call = conn->disconnect_wait;
+    if (!is_meant(call, overlapped)) {
+        return 0;
+    }
+    conn->disconnect_wait = NULL;
+    call_complete(conn->shard, call, ERROR_OPERATION_ABORTED, 0);
+    return 1;
+}
+
+static unsigned cancel_reads(struct shard *shard, struct port *port, const OVERLAPPED *overlapped)
+{
+    unsigned count = 0;
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &port->delivered)
+    {
+        struct request *request = LIST_ITEM(node, struct request, port_link);
+        struct call *reader = request->reader;
+        if (is_meant(reader, overlapped)) {
+            request->reader = NULL;
+            request->conn->deadline_ns = UINT64_MAX; /* nobody waits for its body now */
+            call_complete(shard, reader, ERROR_OPERATION_ABORTED, 0);
+            count++;
+        }
+        if (request->conn != NULL) {
+            count += cancel_disconnect_wait(request->conn, overlapped);
+        }
+    }
+    return count;
+}
+
+unsigned queue_cancel_calls(struct shard *shard, struct queue *queue, const OVERLAPPED *overlapped)
+{
+    struct port *port = queue_port_of_handle(shard, (HANDLE)(uintptr_t)queue->id);
+    if (port == NULL) {
+        return 0;
+    }
+    unsigned count = cancel_receives(shard, port, overlapped);
+    count += cancel_reads(shard, port, overlapped);
+    /* A wait for disconnect outlives its request: it is found by its OVERLAPPED only. */
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &shard->conns)
+    {
+        if (overlapped == NULL || count > 0) {
+            break;
+        }
+        count += cancel_disconnect_wait(LIST_ITEM(node, struct conn, link), overlapped);
     }
     return count;
 }
@@ -222,11 +275,7 @@ static void cancel_delivered(struct shard *shard, struct port *port, bool all)
             request_close(request, ERROR_OPERATION_ABORTED);
             continue;
         }
-        if (conn->disconnect_wait != NULL) {
-            struct call *wait = conn->disconnect_wait;
-            conn->disconnect_wait = NULL;
-            call_complete(shard, wait, ERROR_OPERATION_ABORTED, 0);
-        }
+        (void)cancel_disconnect_wait(conn, NULL);
         request->borrowed = request->borrowed && !all;
         conn_close(conn, true);
     }
@@ -261,7 +310,7 @@ void queue_notice_phase(struct shard *shard, struct port **place)
         return;
     }
     port->phase_seen = phase;
-    (void)queue_cancel_receives(shard, port->queue, NULL);
+    (void)cancel_receives(shard, port, NULL);
     cancel_delivered(shard, port, phase == QUEUE_CLOSED);
     if (phase == QUEUE_CLOSED) {
         drop_undelivered(port);
@@ -277,7 +326,8 @@ void queue_close_port(struct shard *shard, struct port **place)
     {
         struct call *call = LIST_ITEM(node, struct call, link);
         list_remove(node);
-        if (call->home == shard || !call_move_on(shard, call)) {
+        bool open = atomic_load(&port->queue->phase) == QUEUE_OPEN;
+        if (!open || call->home == shard || !call_move_on(shard, call)) {
             call_complete(shard, call, ERROR_OPERATION_ABORTED, 0);
         }
     }

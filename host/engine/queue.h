@@ -33,6 +33,7 @@ enum queue_phase { QUEUE_OPEN, QUEUE_SHUT, QUEUE_CLOSED };
 struct queue {
     uint64_t id;                 /* the HANDLE */
     char name[MAX_PATH];         /* UTF-8, empty when unnamed */
+    bool controller;             /* made by a controller: its handle does no I/O */
     struct list groups;          /* struct urlgroup.queue_link; under the lock */
     _Atomic uint32_t phase;      /* enum queue_phase; any thread */
     _Atomic uint32_t active;     /* HttpServerStateProperty: 0 = 503; any thread */
@@ -92,9 +93,9 @@ ULONG queue_receive(struct shard *shard, struct queue *queue, struct call *call)
 /* A request leaves the queue: answered, cancelled, or its connection is gone. Harmless the second
  * time. */
 void queue_forget(struct request *request);
-/* Cancels waiting receives of this shard: the one of `overlapped`, or all. Returns how many. */
-unsigned queue_cancel_receives(struct shard *shard, struct queue *queue,
-                               const OVERLAPPED *overlapped);
+/* CancelIoEx on this shard: ends the waiting receives, body reads and waits for disconnect of
+ * `overlapped`, or of the queue when it is NULL. A send that is half way out is not called back. Returns how many. */
+unsigned queue_cancel_calls(struct shard *shard, struct queue *queue, const OVERLAPPED *overlapped);
 /* Acts on a phase that other threads have set. Frees the port (and clears *place) when it is
  * closed. */
 void queue_notice_phase(struct shard *shard, struct port **place);

@@ -69,8 +69,7 @@ static ULONG check_create(HTTPAPI_VERSION version, PCWSTR name, PSECURITY_ATTRIB
         return ERROR_INVALID_PARAMETER;
     }
     /* Queues shared between processes, delegation and access control lists are of a later tier. */
-    return existing || controller || security != NULL ||
-                   (flags & HTTP_CREATE_REQUEST_QUEUE_FLAG_DELEGATION) != 0
+    return existing || security != NULL || (flags & HTTP_CREATE_REQUEST_QUEUE_FLAG_DELEGATION) != 0
                ? ERROR_NOT_SUPPORTED
                : NO_ERROR;
 }
@@ -93,6 +92,7 @@ ULONG queue_create(struct engine *engine, HTTPAPI_VERSION version, PCWSTR name,
     if (named) {
         memcpy(queue->name, name, strlen(name) + 1);
     }
+    queue->controller = (flags & HTTP_CREATE_REQUEST_QUEUE_FLAG_CONTROLLER) != 0;
     list_init(&queue->groups);
     atomic_store(&queue->phase, QUEUE_OPEN);
     atomic_store(&queue->active, 1);

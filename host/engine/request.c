@@ -144,6 +144,7 @@ ULONG request_cancel(struct shard *shard, struct call *call)
         return NO_ERROR;
     }
     request->borrowed = false; /* the application lets go of it here */
+    complete_waiting(request, ERROR_OPERATION_ABORTED);
     conn_close(request->conn, true);
     return NO_ERROR;
 }

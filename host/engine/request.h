@@ -90,6 +90,12 @@ void request_on_conn_lost(struct request *request);
 /* The connection's clock ran out in state REQUEST. */
 void request_on_deadline(struct request *request);
 void request_set_stage(struct request *request, enum request_stage stage);
+/* Whether the application has it and it can still be answered. NULL: no. */
+static inline bool request_is_held(const struct request *request)
+{
+    return request != NULL &&
+           (request->stage == REQUEST_DELIVERED || request->stage == REQUEST_STREAMING);
+}
 /* Where body bytes begin in the input block. */
 static inline uint16_t request_body_base(const struct request *request)
 {

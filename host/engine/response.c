@@ -78,8 +78,10 @@ ULONG response_send(struct shard *shard, struct call *call)
     struct request *request = shard_find_request(shard, call->id);
     struct call_send *send = &call->as.send;
     enum request_stage wanted = send->response != NULL ? REQUEST_DELIVERED : REQUEST_STREAMING;
-    if (request == NULL ||
-        (request->stage != REQUEST_DELIVERED && request->stage != REQUEST_STREAMING)) {
+    if (request != NULL && request->stage == REQUEST_BOUND) {
+        request_set_stage(request, REQUEST_DELIVERED); /* it may be answered without being read */
+    }
+    if (!request_is_held(request)) {
         return ERROR_CONNECTION_INVALID;
     }
     if (request->sender != NULL) {
@@ -89,10 +91,15 @@ ULONG response_send(struct shard *shard, struct call *call)
         return ERROR_INVALID_PARAMETER; /* a second head, or a body before the head */
     }
     send->started = send->response == NULL;
+    uint64_t bytes = 0;
+    ULONG status = send_measure(send->chunks, send->chunk_count, &bytes);
+    if (status != NO_ERROR) {
+        return status; /* nothing has been sent: the answer can go on without these chunks */
+    }
     if (send->started && (send->flags & HTTP_SEND_RESPONSE_FLAG_DISCONNECT) != 0) {
         request->close_after = true;
     }
-    ULONG status = advance(request, send);
+    status = advance(request, send);
     if (status == ERROR_IO_PENDING) {
         request->sender = call;
         return status;

@@ -17,26 +17,30 @@ ULONG session_create(struct engine *engine, HTTPAPI_VERSION version, HTTP_SERVER
     }
     session->version = version;
     list_init(&session->groups);
-    session->id = slots_insert(&engine->sessions, session);
-    if (session->id == 0) {
+    uint64_t place = slots_insert(&engine->sessions, session);
+    if (place == 0) {
         free(session);
         return ERROR_NOT_ENOUGH_MEMORY;
     }
+    session->id = place | LIFETIME_SESSION_BIT;
     *out = session->id;
     return NO_ERROR;
 }
 
 struct session *session_find(struct engine *engine, HTTP_SERVER_SESSION_ID id)
 {
-    return slots_get(&engine->sessions, id);
+    return (id & LIFETIME_SESSION_BIT) == 0
+               ? NULL
+               : slots_get(&engine->sessions, id & ~LIFETIME_SESSION_BIT);
 }
 
 ULONG session_close(struct engine *engine, HTTP_SERVER_SESSION_ID id)
 {
-    struct session *session = slots_remove(&engine->sessions, id);
+    struct session *session = session_find(engine, id);
     if (session == NULL) {
         return ERROR_INVALID_PARAMETER;
     }
+    (void)slots_remove(&engine->sessions, id & ~LIFETIME_SESSION_BIT); /* it was just found */
     while (!list_is_empty(&session->groups)) {
         struct urlgroup *newest =
             LIST_ITEM(session->groups.head.prev, struct urlgroup, session_link);

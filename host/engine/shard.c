@@ -299,17 +299,24 @@ static void before_wait(void *owner)
     conn_run_dirty(shard);
     free_dead(shard);
     uint64_t version = atomic_load(&shard->engine->version);
-    if (version != atomic_load_explicit(&shard->seen_version, memory_order_relaxed)) {
-        notice_version(shard, version);
-        conn_run_dirty(shard);
-        free_dead(shard);
+    if (version == atomic_load_explicit(&shard->seen_version, memory_order_relaxed)) {
+        return;
     }
+    if (version != shard->noticed_version) {
+        shard->noticed_version = version; /* one turn later: tasks posted before it come first */
+        return;
+    }
+    notice_version(shard, version);
+    conn_run_dirty(shard);
+    free_dead(shard);
 }
 
 static bool has_work(void *owner)
 {
     const struct shard *shard = owner;
-    return !list_is_empty(&shard->dirty);
+    return !list_is_empty(&shard->dirty) ||
+           shard->noticed_version >
+               atomic_load_explicit(&shard->seen_version, memory_order_relaxed);
 }
 
 static size_t connection_count(const void *owner)

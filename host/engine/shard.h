@@ -67,12 +67,14 @@ struct shard {
     struct loop *loop;
     uint32_t index;                /* place in engine->shards */
     _Atomic uint64_t seen_version; /* any thread: nothing older than this is looked at */
-    bool draining;                 /* intake has stopped */
-    bool closing;                  /* the loop is being closed: nothing new */
-    struct list listeners;         /* struct listener.link */
-    struct list conns;             /* struct conn.link: all that are open */
-    struct list dirty;             /* struct conn.dirty_link: look at them before waiting */
-    struct list dead;              /* struct conn.dirty_link: closed, freed before waiting */
+    uint64_t
+        noticed_version; /* a newer version, to be acted upon once what was posted before is done */
+    bool draining;       /* intake has stopped */
+    bool closing;        /* the loop is being closed: nothing new */
+    struct list listeners; /* struct listener.link */
+    struct list conns;     /* struct conn.link: all that are open */
+    struct list dirty;     /* struct conn.dirty_link: look at them before waiting */
+    struct list dead;      /* struct conn.dirty_link: closed, freed before waiting */
     size_t conn_count;
     unsigned calls_away; /* calls of this thread that run on other shards */
     uint64_t sequence;   /* last one given to a request or connection */

@@ -22,11 +22,12 @@ ULONG urlgroup_create(struct engine *engine, HTTP_SERVER_SESSION_ID session_id,
     if (group == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    group->id = slots_insert(&engine->groups, group);
-    if (group->id == 0) {
+    uint64_t place = slots_insert(&engine->groups, group);
+    if (place == 0) {
         free(group);
         return ERROR_NOT_ENOUGH_MEMORY;
     }
+    group->id = place | LIFETIME_GROUP_BIT;
     group->session = session;
     list_init(&group->registrations);
     list_push_back(&session->groups, &group->session_link);
@@ -38,7 +39,8 @@ ULONG urlgroup_create(struct engine *engine, HTTP_SERVER_SESSION_ID session_id,
 
 struct urlgroup *urlgroup_find(struct engine *engine, HTTP_URL_GROUP_ID id)
 {
-    return slots_get(&engine->groups, id);
+    return (id & LIFETIME_GROUP_BIT) == 0 ? NULL
+                                          : slots_get(&engine->groups, id & ~LIFETIME_GROUP_BIT);
 }
 
 void urlgroup_refresh(struct urlgroup *group)
@@ -283,10 +285,11 @@ ULONG urlgroup_remove_url(struct engine *engine, HTTP_URL_GROUP_ID id, PCWSTR ur
 
 ULONG urlgroup_close(struct engine *engine, HTTP_URL_GROUP_ID id)
 {
-    struct urlgroup *group = slots_remove(&engine->groups, id);
+    struct urlgroup *group = urlgroup_find(engine, id);
     if (group == NULL) {
         return ERROR_INVALID_PARAMETER;
     }
+    (void)slots_remove(&engine->groups, id & ~LIFETIME_GROUP_BIT); /* it was just found */
     remove_all(engine, group);
     urlgroup_bind(group, NULL);
     list_remove(&group->session_link);
