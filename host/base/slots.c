@@ -45,9 +45,6 @@ static bool grow(struct slots *s)
 uint64_t slots_insert(struct slots *s, void *item)
 {
     assert(item != NULL);
-    if (s->count >= s->count_max) {
-        return 0;
-    }
     uint32_t index = s->first_free;
     if (index != no_place) {
         s->first_free = s->places[index].next_free;
@@ -59,7 +56,7 @@ uint64_t slots_insert(struct slots *s, void *item)
         s->places[index].generation = 1;
     }
     struct slots_place *place = &s->places[index];
-    assert(place->generation != 0);
+    assert(place->generation != 0 && s->count < s->count_max);
     place->item = item;
     place->next_free = no_place;
     s->count++;

@@ -54,7 +54,7 @@ static inline void *slots_get(const struct slots *s, uint64_t id)
     if (index >= s->places_used || s->places[index].generation != generation) {
         return NULL;
     }
-    return generation == 0 ? NULL : s->places[index].item;
+    return s->places[index].item; /* NULL in a retired place, which an id of generation 0 meets */
 }
 
 static inline size_t slots_count(const struct slots *s)

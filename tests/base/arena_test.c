@@ -34,6 +34,7 @@ static void arena_past_its_maximum_refuses(void **state)
     (void)state;
     struct arena a;
     arena_init(&a, BLOCK, 4096);
+    assert_null(arena_alloc(&a, SIZE_MAX - 2, 64));
     size_t total = 0;
     while (arena_alloc(&a, 100, 1) != NULL) {
         total += 100;

@@ -88,6 +88,7 @@ static void buf_printf_fills_exactly_to_the_maximum(void **state)
     buf_init(&b, 5);
     assert_true(buf_printf(&b, "%s", "12345"));
     assert_true(slice_equal(buf_slice(&b), SLICE_LIT("12345")));
+    assert_int_equal(b.cap, 5);
     buf_deinit(&b);
     buf_init(&b, 2000);
     char long_text[1001];

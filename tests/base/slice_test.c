@@ -8,6 +8,7 @@ static void slice_equal_compares_bytes_and_length(void **state)
     assert_true(slice_equal(SLICE_LIT("abc"), SLICE_LIT("abc")));
     assert_false(slice_equal(SLICE_LIT("abc"), SLICE_LIT("abd")));
     assert_false(slice_equal(SLICE_LIT("abc"), SLICE_LIT("ab")));
+    assert_false(slice_equal(SLICE_LIT("ab"), SLICE_LIT("abc")));
     assert_false(slice_equal(SLICE_LIT("abc"), SLICE_LIT("ABC")));
     assert_true(slice_equal(SLICE_LIT("a\0b"), SLICE_LIT("a\0b")));
     assert_false(slice_equal(SLICE_LIT("a\0b"), SLICE_LIT("a\0c")));
@@ -34,6 +35,7 @@ static void slice_starts_with_prefix_only(void **state)
     assert_true(slice_starts_with(SLICE_LIT("http"), SLICE_LIT("")));
     assert_true(slice_starts_with(slice_make(NULL, 0), slice_make(NULL, 0)));
     assert_false(slice_starts_with(SLICE_LIT("htt"), SLICE_LIT("http")));
+    assert_false(slice_starts_with(slice_make("http", 3), SLICE_LIT("http")));
     assert_false(slice_starts_with(SLICE_LIT("xhttp"), SLICE_LIT("http")));
 }
 

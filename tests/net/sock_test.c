@@ -72,6 +72,24 @@ static void listen_port_held_by_another_is_a_sharing_violation(void **state)
     sock_close(first);
 }
 
+/* A server that closes first leaves its port in TIME_WAIT: the next one must get it anyway. */
+static void listen_port_in_time_wait_is_free(void **state)
+{
+    (void)state;
+    struct tcp_pair pair;
+    open_pair(&pair);
+    struct sock_addr addr;
+    assert_int_equal(sock_local_addr(pair.listener, &addr), NO_ERROR);
+    char byte = 0;
+    sock_close(pair.server);
+    pair.server = -1;
+    assert_int_equal(read(pair.client, &byte, 1), 0);
+    tcp_pair_close(&pair);
+    int fd = -1;
+    assert_int_equal(listen_on(addr, false, &fd), NO_ERROR);
+    sock_close(fd);
+}
+
 static void listen_port_of_a_plain_server_is_not_shared(void **state)
 {
     (void)state;
@@ -451,6 +469,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(listen_port_held_by_another_is_a_sharing_violation),
+        cmocka_unit_test(listen_port_in_time_wait_is_free),
         cmocka_unit_test(listen_port_of_a_plain_server_is_not_shared),
         cmocka_unit_test(listen_address_of_nobody_is_not_found),
         cmocka_unit_test(listen_v6_leaves_v4_alone),

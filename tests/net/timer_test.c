@@ -186,6 +186,16 @@ static void timer_next_due_leads_there_in_few_steps(void **state)
     }
 }
 
+static void timer_started_after_a_long_idle_time_needs_one_step(void **state)
+{
+    (void)state;
+    advance_to(start_ns + 100000 * tick);
+    struct probe probe = {0};
+    start(&probe, tick);
+    assert_true(timer_wheel_next_due(&wheel) == probe.due_ns);
+    timer_wheel_stop(&wheel, &probe.timer);
+}
+
 static void timer_longest_delay_neither_overflows_nor_fires(void **state)
 {
     (void)state;
@@ -294,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup(timer_stopped_by_one_of_the_same_tick_does_not_fire, set_up),
         cmocka_unit_test_setup(timer_moved_by_one_of_the_same_tick_fires_later, set_up),
         cmocka_unit_test_setup(timer_next_due_leads_there_in_few_steps, set_up),
+        cmocka_unit_test_setup(timer_started_after_a_long_idle_time_needs_one_step, set_up),
         cmocka_unit_test_setup(timer_longest_delay_neither_overflows_nor_fires, set_up),
         cmocka_unit_test_setup(timer_drop_all_stops_without_calling, set_up),
         cmocka_unit_test_setup(timer_running_ones_are_not_touched_by_a_turn, set_up),
