@@ -261,7 +261,7 @@ static bool is_being_sent(const struct request *request)
            (request->sender->as.send.flags & HTTP_SEND_RESPONSE_FLAG_MORE_DATA) == 0;
 }
 
-static void cancel_delivered(struct shard *shard, struct port *port, bool all)
+static void cancel_delivered(struct port *port, bool all)
 {
     struct list_node *node, *next;
     LIST_FOREACH_SAFE(node, next, &port->delivered)
@@ -293,7 +293,7 @@ static void drop_undelivered(struct port *port)
 static void free_port(struct shard *shard, struct port **place)
 {
     struct port *port = *place;
-    cancel_delivered(shard, port, true); /* LOST ones that were left by a shutdown */
+    cancel_delivered(port, true); /* LOST ones that were left by a shutdown */
     assert(list_is_empty(&port->receives) && list_is_empty(&port->undelivered));
     assert(list_is_empty(&port->delivered));
     stop_needing(shard, port);
@@ -311,7 +311,7 @@ void queue_notice_phase(struct shard *shard, struct port **place)
     }
     port->phase_seen = phase;
     (void)cancel_receives(shard, port, NULL);
-    cancel_delivered(shard, port, phase == QUEUE_CLOSED);
+    cancel_delivered(port, phase == QUEUE_CLOSED);
     if (phase == QUEUE_CLOSED) {
         drop_undelivered(port);
         free_port(shard, place);
