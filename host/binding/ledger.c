@@ -99,6 +99,18 @@ void node_describe(const struct node *node, const struct share *asking, struct l
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+char *ledger_copy_text(struct slice text)
+{
+    char *copy = malloc(text.len + 1);
+    if (copy != NULL) {
+        if (text.len > 0) {
+            memcpy(copy, text.p, text.len);
+        }
+        copy[text.len] = '\0';
+    }
+    return copy;
+}
+
 void ledger_lock(struct ledger *ledger)
 {
     int failed = pthread_mutex_lock(&ledger->mutex);
@@ -223,7 +235,7 @@ ULONG ledger_set_addresses(struct ledger *ledger, const struct ledger_address *a
         struct prefix prefix;
         const char *why = NULL;
         int len = snprintf(url, sizeof url, "%s/", addresses[i].base);
-        copies[i] = strdup(addresses[i].base);
+        copies[i] = ledger_copy_text(slice_from_cstr(addresses[i].base));
         if (copies[i] == NULL) {
             code = ERROR_NOT_ENOUGH_MEMORY;
         } else if (len < 0 || (size_t)len >= sizeof url ||
@@ -375,7 +387,9 @@ struct site ledger_site_of(struct ledger *ledger, const struct ledger_origin *or
             return site;
         }
     }
-    char *copy = ledger->file_count == LEDGER_FILES_MAX ? NULL : strdup(origin->file);
+    char *copy = ledger->file_count == LEDGER_FILES_MAX
+                     ? NULL
+                     : ledger_copy_text(slice_from_cstr(origin->file));
     if (copy != NULL) {
         ledger->files[ledger->file_count++] = copy;
         site.file = copy;

@@ -215,7 +215,7 @@ static ULONG fail_url(const struct ledger *ledger, const struct node *node, ULON
 static ULONG add_registration(struct ledger *ledger, struct node *node, struct slice url)
 {
     assert(node->registered_count < LEDGER_REGISTRATIONS_MAX);
-    char *copy = strndup(url.p, url.len);
+    char *copy = ledger_copy_text(url);
     if (copy == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }

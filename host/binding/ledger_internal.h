@@ -121,6 +121,9 @@ struct ledger {
 
 /* --- ledger.c ------------------------------------------------------------------------------ */
 
+/* A copy with a NUL behind it; NULL: no memory. */
+char *ledger_copy_text(struct slice text);
+
 void ledger_lock(struct ledger *ledger);
 /* Frees what died, then lets go. */
 void ledger_unlock(struct ledger *ledger);

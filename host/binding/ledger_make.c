@@ -216,7 +216,7 @@ static struct node *new_node(struct making *m)
     node->made = m->site;
     node->closed.file = "";
     if (m->name.len > 0) {
-        node->name = strndup(m->name.p, m->name.len);
+        node->name = ledger_copy_text(m->name);
     }
     if ((m->name.len > 0 && node->name == NULL) ||
         reserve_share(node, m->origin->generation, m->origin->worker) == NULL ||

@@ -19,10 +19,11 @@ static void arrange(lua_State *L)
     lua_settop(L, HANDLER);
 }
 
-/* The position of an argument as the caller counts it. */
-static int place_of(lua_State *L, int place)
+/* Raises about the argument at `place`, numbered as the caller counts. [-0,+0,v] */
+static int raise_type(lua_State *L, int place, const char *expected)
 {
-    return lua_isnil(L, GROUP) ? place - 1 : place;
+    const char *text = lua_pushfstring(L, "%s expected, got %s", expected, luaL_typename(L, place));
+    return luaL_argerror(L, lua_isnil(L, GROUP) ? place - 1 : place, text);
 }
 
 static bool is_callable(lua_State *L, int index)
@@ -40,12 +41,12 @@ static bool is_callable(lua_State *L, int index)
 static void check_handler(lua_State *L)
 {
     if (lua_isnil(L, HANDLER)) {
-        luaL_argcheck(L, !lua_isnil(L, GROUP), place_of(L, HANDLER),
+        luaL_argcheck(L, !lua_isnil(L, GROUP), HANDLER - 1,
                       "a URL of the default group needs a handler: nothing pulls its queue");
         return;
     }
     if (!is_callable(L, HANDLER)) {
-        luaL_typeerror(L, place_of(L, HANDLER), "function or router");
+        raise_type(L, HANDLER, "function or router");
     }
 }
 
@@ -84,8 +85,11 @@ int url_object_add(lua_State *L)
     uint64_t group = 0;
     uint64_t id = 0;
     arrange(L);
+    if (!lua_isnil(L, GROUP)) {
+        object_check(L, GROUP, NODE_GROUP);
+    }
     if (lua_type(L, URL) != LUA_TSTRING) {
-        luaL_typeerror(L, place_of(L, URL), "string");
+        raise_type(L, URL, "string");
     }
     url.p = lua_tolstring(L, URL, &url.len);
     check_handler(L);
@@ -127,7 +131,7 @@ int url_object_remove(lua_State *L)
         return 1;
     }
     if (lua_type(L, URL) != LUA_TSTRING) {
-        luaL_typeerror(L, place_of(L, URL), "string or http.url");
+        raise_type(L, URL, "string or http.url");
     }
     const char *url = lua_tolstring(L, URL, &len);
     if (!lua_isnil(L, GROUP)) {
