@@ -12,25 +12,16 @@ static const struct chunked_limits default_limits = {
 static bool may_follow(enum chunked_state from, enum chunked_state to)
 {
     switch (to) {
-    case CHUNKED_AT_SIZE_START:
-        return from == CHUNKED_AT_DATA_LF;
-    case CHUNKED_AT_SIZE:
-        return from == CHUNKED_AT_SIZE_START;
-    case CHUNKED_AT_EXTENSION:
-        return from == CHUNKED_AT_SIZE;
-    case CHUNKED_AT_SIZE_LF:
-        return from == CHUNKED_AT_SIZE || from == CHUNKED_AT_EXTENSION;
+    case CHUNKED_AT_SIZE_START: return from == CHUNKED_AT_DATA_LF;
+    case CHUNKED_AT_SIZE: return from == CHUNKED_AT_SIZE_START;
+    case CHUNKED_AT_EXTENSION: return from == CHUNKED_AT_SIZE;
+    case CHUNKED_AT_SIZE_LF: return from == CHUNKED_AT_SIZE || from == CHUNKED_AT_EXTENSION;
     case CHUNKED_AT_DATA:
-    case CHUNKED_AT_TRAILERS:
-        return from == CHUNKED_AT_SIZE_LF;
-    case CHUNKED_AT_DATA_CR:
-        return from == CHUNKED_AT_DATA;
-    case CHUNKED_AT_DATA_LF:
-        return from == CHUNKED_AT_DATA_CR;
-    case CHUNKED_AT_DONE:
-        return from == CHUNKED_AT_TRAILERS;
-    case CHUNKED_AT_REFUSED:
-        return from != CHUNKED_AT_DONE && from != CHUNKED_AT_REFUSED;
+    case CHUNKED_AT_TRAILERS: return from == CHUNKED_AT_SIZE_LF;
+    case CHUNKED_AT_DATA_CR: return from == CHUNKED_AT_DATA;
+    case CHUNKED_AT_DATA_LF: return from == CHUNKED_AT_DATA_CR;
+    case CHUNKED_AT_DONE: return from == CHUNKED_AT_TRAILERS;
+    case CHUNKED_AT_REFUSED: return from != CHUNKED_AT_DONE && from != CHUNKED_AT_REFUSED;
     }
     return false;
 }
@@ -56,7 +47,7 @@ void chunked_init(struct chunked *c, const struct chunked_limits *limits)
     assert(c->state == CHUNKED_AT_SIZE_START);
 }
 
-/* --- the size line: one byte a call; the result says whether the byte was used ------------------ */
+/* --- the size line: one byte a call; the result says whether the byte was used ------ */
 
 static bool size_start(struct chunked *c, unsigned char byte)
 {
@@ -150,23 +141,18 @@ static bool data_end(struct chunked *c, unsigned char byte, char wanted, enum ch
 static bool take_byte(struct chunked *c, unsigned char byte)
 {
     switch (c->state) {
-    case CHUNKED_AT_SIZE_START:
-        return size_start(c, byte);
-    case CHUNKED_AT_SIZE:
-        return size_digit(c, byte);
-    case CHUNKED_AT_EXTENSION:
-        return extension_byte(c, byte);
-    case CHUNKED_AT_SIZE_LF:
-        return size_lf(c, byte);
-    case CHUNKED_AT_DATA_CR:
-        return data_end(c, byte, '\r', CHUNKED_AT_DATA_LF);
+    case CHUNKED_AT_SIZE_START: return size_start(c, byte);
+    case CHUNKED_AT_SIZE: return size_digit(c, byte);
+    case CHUNKED_AT_EXTENSION: return extension_byte(c, byte);
+    case CHUNKED_AT_SIZE_LF: return size_lf(c, byte);
+    case CHUNKED_AT_DATA_CR: return data_end(c, byte, '\r', CHUNKED_AT_DATA_LF);
     default:
         assert(c->state == CHUNKED_AT_DATA_LF);
         return data_end(c, byte, '\n', CHUNKED_AT_SIZE_START);
     }
 }
 
-/* --- trailers ------------------------------------------------------------------------------------ */
+/* --- trailers ----------------------------------------------------------------------- */
 
 #define BIT(id) (1ULL << (id))
 #define FORBIDDEN_IN_BOTH                                                                          \
@@ -273,7 +259,7 @@ int chunked_trailers(struct slice section, struct h1_header *out, uint16_t max)
     return count;
 }
 
-/* --- the decoder ----------------------------------------------------------------------------------- */
+/* --- the decoder -------------------------------------------------------------------- */
 
 static struct slice take_data(struct chunked *c, const char *in, size_t len)
 {

@@ -26,10 +26,10 @@
 #include "base/slice.h"
 #include "protocol/h1parse.h"
 
-#define CHUNKED_SIZE_DIGITS_MAX 16
-#define CHUNKED_EXTENSION_BYTES_MAX 256 /* of one chunk, from the `;` on */
-#define CHUNKED_TRAILER_BYTES_MAX 4096  /* all trailer lines with their line ends */
-#define CHUNKED_TRAILER_COUNT_MAX 64
+#define CHUNKED_SIZE_DIGITS_MAX     16
+#define CHUNKED_EXTENSION_BYTES_MAX 256  /* of one chunk, from the `;` on */
+#define CHUNKED_TRAILER_BYTES_MAX   4096 /* all trailer lines with their line ends */
+#define CHUNKED_TRAILER_COUNT_MAX   64
 
 struct chunked_limits {
     uint32_t extension_bytes_max;
@@ -55,15 +55,15 @@ enum chunked_state {
 };
 
 struct chunked {
-    uint64_t left;          /* bytes of the current chunk still to come; while in its size, the size */
-    uint64_t total;         /* data bytes handed out so far */
+    uint64_t left;  /* bytes of the current chunk still to come; while in its size, the size */
+    uint64_t total; /* data bytes handed out so far */
     const struct chunked_limits *limits; /* caller's, outlives the decoder */
-    uint32_t extension;     /* extension bytes seen of the current chunk */
-    uint32_t scanned;       /* trailer bytes already searched for their end */
-    uint16_t trailer_count; /* after CHUNKED_DONE */
-    uint8_t digits;         /* of the current size */
-    uint8_t state;          /* enum chunked_state */
-    uint8_t refused;        /* enum h1_rule */
+    uint32_t extension;                  /* extension bytes seen of the current chunk */
+    uint32_t scanned;                    /* trailer bytes already searched for their end */
+    uint16_t trailer_count;              /* after CHUNKED_DONE */
+    uint8_t digits;                      /* of the current size */
+    uint8_t state;                       /* enum chunked_state */
+    uint8_t refused;                     /* enum h1_rule */
 };
 
 enum chunked_result {

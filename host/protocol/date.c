@@ -2,11 +2,11 @@
 
 #include <assert.h>
 
-#define DAY_SECONDS 86400
-#define DAYS_TO_1970 719468 /* from 0000-03-01, the start of the calendar used below */
-#define ERA_YEARS 400
-#define ERA_DAYS 146097 /* days in 400 years */
-#define YEAR_MAX 9999
+#define DAY_SECONDS   86400
+#define DAYS_TO_1970  719468 /* from 0000-03-01, the start of the calendar used below */
+#define ERA_YEARS     400
+#define ERA_DAYS      146097 /* days in 400 years */
+#define YEAR_MAX      9999
 #define CENTURY_AHEAD 50 /* RFC 9110 5.6.7: two digits never mean more than 50 years ahead */
 
 static const char day_names[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

@@ -13,7 +13,7 @@
 void date_format(int64_t seconds, char *out);
 
 /* Reads an IMF-fixdate, and the two old forms that recipients must know: RFC 850
- * ("Sunday, 06-Nov-94 08:49:37 GMT"; a year more than 50 years after `now` is a century earlier) and
+ * ("Sunday, 06-Nov-94 08:49:37 GMT"; more than 50 years after `now` means a century earlier) and
  * asctime ("Sun Nov  6 08:49:37 1994"). Exact spelling, existing days only, a second of 60 counts
  * as 59; the name of the day is checked for form, not against the date.
  * Returns whether it is a date; `*seconds` is written then only. */

@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#define H1_BYTE_TOKEN 1U  /* tchar of RFC 9110 5.6.2 */
+#define H1_BYTE_TOKEN  1U /* tchar of RFC 9110 5.6.2 */
 #define H1_BYTE_TARGET 2U /* may stand in a request target: visible ASCII but `#` */
-#define H1_BYTE_HOST 4U   /* letters, digits, `-._~` */
-#define H1_BYTE_PLAIN 8U  /* in a URL path: visible ASCII that means itself, so not `%\/?#` */
+#define H1_BYTE_HOST   4U /* letters, digits, `-._~` */
+#define H1_BYTE_PLAIN  8U /* in a URL path: visible ASCII that means itself, so not `%\/?#` */
 
 extern const uint8_t h1_byte_classes[256];
 
@@ -72,8 +72,8 @@ static inline const char *h1_find_control(const char *p, const char *end)
     while (end - p >= 16) {
         h1_vector bytes;
         memcpy(&bytes, p, sizeof(bytes));
-        size_t first = h1_first_set(
-            (h1_vector)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f)));
+        size_t first =
+            h1_first_set((h1_vector)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f)));
         if (first < 16) {
             return p + first;
         }
@@ -85,14 +85,13 @@ static inline const char *h1_find_control(const char *p, const char *end)
     return p;
 }
 
-/* First byte that ends a request target or is not allowed in it: anything but 0x21..0x7E, and `#`. */
+/* First byte that ends a request target or is not allowed in it: all but 0x21..0x7E, and `#`. */
 static inline const char *h1_find_target_end(const char *p, const char *end)
 {
     while (end - p >= 16) {
         h1_vector bytes;
         memcpy(&bytes, p, sizeof(bytes));
-        size_t first =
-            h1_first_set((h1_vector)((bytes < 0x21) | (bytes > 0x7e) | (bytes == '#')));
+        size_t first = h1_first_set((h1_vector)((bytes < 0x21) | (bytes > 0x7e) | (bytes == '#')));
         if (first < 16) {
             return p + first;
         }

@@ -499,24 +499,15 @@ static enum h1_result note_field(struct walk *w, const struct h1_header *field)
 {
     enum h1_result result = H1_OK;
     switch (field->id) {
-    case H_HOST:
-        result = note_host(w, field->value);
-        break;
-    case H_CONTENT_LENGTH:
-        result = note_length(w, field->value);
-        break;
-    case H_TRANSFER_ENCODING:
-        result = note_codings(w, field->value);
-        break;
-    case H_CONNECTION:
-        note_connection(w, field->value);
-        break;
+    case H_HOST: result = note_host(w, field->value); break;
+    case H_CONTENT_LENGTH: result = note_length(w, field->value); break;
+    case H_TRANSFER_ENCODING: result = note_codings(w, field->value); break;
+    case H_CONNECTION: note_connection(w, field->value); break;
     case H_EXPECT:
         w->continue_seen =
             w->continue_seen || slice_equal_nocase(field->value, SLICE_LIT("100-continue"));
         break;
-    default:
-        break;
+    default: break;
     }
     if (field->id >= 0) {
         w->head->known |= 1ULL << field->id;
@@ -588,8 +579,7 @@ static enum h1_result conclude(struct walk *w)
     head->has_body = head->chunked || head->content_length > 0;
     head->keep_alive = !w->close_seen && (head->minor == 1 || w->keep_seen);
     head->expect_continue = w->continue_seen && head->minor == 1 && head->has_body;
-    head->upgrade =
-        w->upgrade_seen && head->minor == 1 && (head->known & (1ULL << H_UPGRADE)) != 0;
+    head->upgrade = w->upgrade_seen && head->minor == 1 && (head->known & (1ULL << H_UPGRADE)) != 0;
     return H1_OK;
 }
 
@@ -638,9 +628,10 @@ enum h1_result h1_parse_head(const char *p, size_t len, size_t scanned_before,
     }
     struct h1_header *headers = head->headers;
     *head = (struct h1_head){.headers = headers};
-    struct walk w = {
-        .p = p, .end = too_long ? p + limits->head_bytes_max : p + len, .limits = limits,
-        .head = head};
+    struct walk w = {.p = p,
+                     .end = too_long ? p + limits->head_bytes_max : p + len,
+                     .limits = limits,
+                     .head = head};
     enum h1_result result = take_request_line(&w);
     if (result == H1_OK) {
         result = take_fields(&w);

@@ -2,12 +2,12 @@
  * rule of h1rule.h), incremental, without copies: all slices point into the caller's input.
  *
  * How to use it: keep the bytes of a connection in one buffer and call h1_parse_head with all bytes
- * from the start of the request; after H1_NEED_MORE read more and call again with the same start and
+ * from the start of the request; after H1_NEED_MORE read more, call again with the same start and
  * `scanned_before` = the previous `len` (0 the first time). Repeated calls only look at the new
  * bytes until the empty line is there, then everything is parsed once. No byte outside [p, p+len)
  * is read. Thread: any; no state, no allocation.
  *
- * When a refusal comes: the request line is judged as soon as it is complete, bare LF and the limits
+ * When a refusal comes: the request line is judged once it is complete, bare LF and the limits
  * at once, the headers at the latest when the empty line has arrived (earlier if many bytes come in
  * one piece). The verdict on a complete head does not depend on how it was cut.
  *
@@ -34,8 +34,8 @@
 #define H1_METHOD_BYTES_MAX 255
 
 /* Defaults of struct h1_limits. */
-#define H1_HEAD_BYTES_MAX 16384
-#define H1_FIELD_BYTES_MAX 16384
+#define H1_HEAD_BYTES_MAX   16384
+#define H1_FIELD_BYTES_MAX  16384
 #define H1_TARGET_BYTES_MAX 16384
 #define H1_HEADER_COUNT_MAX 200
 
@@ -64,24 +64,24 @@ enum h1_target { H1_TARGET_ORIGIN, H1_TARGET_ABSOLUTE, H1_TARGET_AUTHORITY, H1_T
 struct h1_head {
     struct h1_header *headers; /* caller's array, in order of arrival */
     struct slice method;
-    struct slice target;        /* exactly as sent */
-    struct slice host;          /* of the target in absolute and authority form, else the Host
+    struct slice target;     /* exactly as sent */
+    struct slice host;       /* of the target in absolute and authority form, else the Host
                                    field; with port; empty when HTTP/1.0 sends none */
-    struct slice host_field;    /* the Host field; empty when there is none */
-    uint64_t content_length;    /* 0 unless has_length */
-    uint64_t known;             /* bit i: a header with id i was sent */
-    uint32_t head_bytes;        /* consumed: the body starts here */
+    struct slice host_field; /* the Host field; empty when there is none */
+    uint64_t content_length; /* 0 unless has_length */
+    uint64_t known;          /* bit i: a header with id i was sent */
+    uint32_t head_bytes;     /* consumed: the body starts here */
     uint16_t header_count;
-    uint8_t verb;               /* enum verb, VERB_UNKNOWN for names of others */
-    uint8_t minor;              /* 0 or 1: HTTP/1.minor */
-    uint8_t target_form;        /* enum h1_target */
-    bool target_https;          /* absolute form with https: */
-    bool has_length;            /* Content-Length was sent */
-    bool chunked;               /* body is chunked */
-    bool has_body;              /* chunked or content_length > 0 */
-    bool keep_alive;            /* what version and Connection say (RFC 9112 9.3) */
-    bool expect_continue;       /* HTTP/1.1, a body, and Expect: 100-continue */
-    bool upgrade;               /* HTTP/1.1, Connection: upgrade, and an Upgrade field */
+    uint8_t verb;         /* enum verb, VERB_UNKNOWN for names of others */
+    uint8_t minor;        /* 0 or 1: HTTP/1.minor */
+    uint8_t target_form;  /* enum h1_target */
+    bool target_https;    /* absolute form with https: */
+    bool has_length;      /* Content-Length was sent */
+    bool chunked;         /* body is chunked */
+    bool has_body;        /* chunked or content_length > 0 */
+    bool keep_alive;      /* what version and Connection say (RFC 9112 9.3) */
+    bool expect_continue; /* HTTP/1.1, a body, and Expect: 100-continue */
+    bool upgrade;         /* HTTP/1.1, Connection: upgrade, and an Upgrade field */
 };
 
 enum h1_result { H1_OK, H1_NEED_MORE, H1_REFUSED };
@@ -89,7 +89,7 @@ enum h1_result { H1_OK, H1_NEED_MORE, H1_REFUSED };
 /* Parses a request head at p[0..len).
  * scanned_before: the `len` of the previous call for this request that gave H1_NEED_MORE, else 0.
  * H1_OK: `head` is complete; head->head_bytes were consumed. H1_NEED_MORE: `head` is undefined.
- * H1_REFUSED: `*why` says which rule; answer why->status and close. `why` is untouched otherwise. */
+ * H1_REFUSED: `*why` says which rule; answer why->status, close. `why` is untouched otherwise. */
 enum h1_result h1_parse_head(const char *p, size_t len, size_t scanned_before,
                              const struct h1_limits *limits, struct h1_head *head,
                              struct h1_refusal *why);

@@ -22,8 +22,7 @@
     X(METHOD_EMPTY, 400, "Verb", "no method", "RFC 9112 3")                                        \
     X(METHOD_LENGTH, 501, "Verb", "method too long", "RFC 9112 3")                                 \
     X(METHOD_CASE, 400, "Verb", "known method not in capitals", "RFC 9110 9.1")                    \
-    X(REQUEST_LINE_SPACES, 400, "BadRequest", "not exactly one space between parts",               \
-      "RFC 9112 3")                                                                                \
+    X(REQUEST_LINE_SPACES, 400, "BadRequest", "not exactly one space between parts", "RFC 9112 3") \
     X(REQUEST_LINE_PARTS, 400, "BadRequest", "request line without version", "RFC 9112 3")         \
     X(TARGET_BYTES, 400, "URL", "byte not allowed in a target", "RFC 9112 3.2")                    \
     X(TARGET_FRAGMENT, 400, "URL", "fragment in a target", "RFC 9112 3.2.1")                       \
@@ -81,20 +80,24 @@ enum h1_rule { H1_RULE_NONE, H1_RULES(H1_RULE_ENUM_) H1_RULE_COUNT };
 /* Filled when bytes are refused; the strings are static and NUL-terminated. */
 struct h1_refusal {
     enum h1_rule rule;
-    uint16_t status;     /* of the answer, after which the connection is closed */
-    const char *phrase;  /* word for the error log */
-    const char *text;    /* what is wrong, for people */
+    uint16_t status;    /* of the answer, after which the connection is closed */
+    const char *phrase; /* word for the error log */
+    const char *text;   /* what is wrong, for people */
 };
 
 /* What the rule says; for H1_RULE_NONE status 0 and empty strings. */
 struct h1_refusal h1_rule_refusal(enum h1_rule rule);
 
-/* "BARE_LF" and "RFC 9112 2.2", for tests and documentation. */
+/* "BARE_LF", for tests and documentation. */
 const char *h1_rule_name(enum h1_rule rule);
+
+/* "RFC 9112 2.2", likewise. */
 const char *h1_rule_source(enum h1_rule rule);
 
+/* Whether `condition` holds and breaks `rule`: the caller then refuses. */
 #ifdef H1_RULE_SWITCH
-bool h1_rule_is_on(enum h1_rule rule); /* supplied by the test */
+/* Supplied by the test. */
+bool h1_rule_is_on(enum h1_rule rule);
 #define H1_BREAKS(rule, condition) ((condition) && h1_rule_is_on(rule))
 #else
 #define H1_BREAKS(rule, condition) __builtin_expect((condition), 0)

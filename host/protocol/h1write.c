@@ -5,7 +5,7 @@
 #include "protocol/date.h"
 
 #define STATUS_FIRST 100
-#define STATUS_END 600
+#define STATUS_END   600
 
 static const struct slice reasons[STATUS_END - STATUS_FIRST] = {
 #define ROW(status, text) [(status)-STATUS_FIRST] = SLICE_INIT(text)
@@ -104,16 +104,11 @@ char *h1_write_status(char *at, unsigned status, struct slice reason)
 char *h1_write_status_known(char *at, unsigned status)
 {
     switch (status) {
-    case 200:
-        return put(at, SLICE_LIT("HTTP/1.1 200 OK\r\n"));
-    case 204:
-        return put(at, SLICE_LIT("HTTP/1.1 204 No Content\r\n"));
-    case 304:
-        return put(at, SLICE_LIT("HTTP/1.1 304 Not Modified\r\n"));
-    case 404:
-        return put(at, SLICE_LIT("HTTP/1.1 404 Not Found\r\n"));
-    default:
-        return h1_write_status(at, status, status_reason((int)status));
+    case 200: return put(at, SLICE_LIT("HTTP/1.1 200 OK\r\n"));
+    case 204: return put(at, SLICE_LIT("HTTP/1.1 204 No Content\r\n"));
+    case 304: return put(at, SLICE_LIT("HTTP/1.1 304 Not Modified\r\n"));
+    case 404: return put(at, SLICE_LIT("HTTP/1.1 404 Not Found\r\n"));
+    default: return h1_write_status(at, status, status_reason((int)status));
     }
 }
 

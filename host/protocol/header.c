@@ -6,7 +6,7 @@
 
 /* Every known name, at the place its length, first and last letter give. That no two names share
  * a place was found by search and is proven by the test, which looks every name up. */
-#define PLACES 128
+#define PLACES         128
 #define NAME_BYTES_MAX 19 /* If-Unmodified-Since, Proxy-Authorization */
 
 struct place {
@@ -95,13 +95,13 @@ static uint64_t differ(uint64_t sent, uint64_t known)
 static bool same_name(const char *a, const char *b, size_t len)
 {
     if (len >= 8) {
-        uint64_t all = differ(load_8(a), load_8(b)) |
-                       differ(load_8(a + len - 8), load_8(b + len - 8));
+        uint64_t all =
+            differ(load_8(a), load_8(b)) | differ(load_8(a + len - 8), load_8(b + len - 8));
         return len <= 16 ? all == 0 : (all | differ(load_8(a + 8), load_8(b + 8))) == 0;
     }
     if (len >= 4) {
-        return (differ(load_4(a), load_4(b)) |
-                differ(load_4(a + len - 4), load_4(b + len - 4))) == 0;
+        return (differ(load_4(a), load_4(b)) | differ(load_4(a + len - 4), load_4(b + len - 4))) ==
+               0;
     }
     for (size_t i = 0; i < len; i++) {
         if (differ((unsigned char)a[i], (unsigned char)b[i]) != 0) {
@@ -119,8 +119,7 @@ static const struct place *find(struct slice name)
     }
     unsigned first = (unsigned char)name.p[0] | 0x20U;
     unsigned last = (unsigned char)name.p[name.len - 1] | 0x20U;
-    const struct place *place =
-        &places[((unsigned)name.len * 15 + first * 24 + last * 8) % PLACES];
+    const struct place *place = &places[((unsigned)name.len * 15 + first * 24 + last * 8) % PLACES];
     if (place->len != name.len || !same_name(name.p, place->name, name.len)) {
         return NULL;
     }
@@ -143,17 +142,15 @@ int header_response_id(struct slice name)
     [H_CACHE_CONTROL] = SLICE_INIT("Cache-Control"), [H_CONNECTION] = SLICE_INIT("Connection"),    \
     [H_DATE] = SLICE_INIT("Date"), [H_KEEP_ALIVE] = SLICE_INIT("Keep-Alive"),                      \
     [H_PRAGMA] = SLICE_INIT("Pragma"), [H_TRAILER] = SLICE_INIT("Trailer"),                        \
-    [H_TRANSFER_ENCODING] = SLICE_INIT("Transfer-Encoding"),                                       \
-    [H_UPGRADE] = SLICE_INIT("Upgrade"), [H_VIA] = SLICE_INIT("Via"),                              \
-    [H_WARNING] = SLICE_INIT("Warning"), [H_ALLOW] = SLICE_INIT("Allow"),                          \
-    [H_CONTENT_LENGTH] = SLICE_INIT("Content-Length"),                                             \
+    [H_TRANSFER_ENCODING] = SLICE_INIT("Transfer-Encoding"), [H_UPGRADE] = SLICE_INIT("Upgrade"),  \
+    [H_VIA] = SLICE_INIT("Via"), [H_WARNING] = SLICE_INIT("Warning"),                              \
+    [H_ALLOW] = SLICE_INIT("Allow"), [H_CONTENT_LENGTH] = SLICE_INIT("Content-Length"),            \
     [H_CONTENT_TYPE] = SLICE_INIT("Content-Type"),                                                 \
     [H_CONTENT_ENCODING] = SLICE_INIT("Content-Encoding"),                                         \
     [H_CONTENT_LANGUAGE] = SLICE_INIT("Content-Language"),                                         \
     [H_CONTENT_LOCATION] = SLICE_INIT("Content-Location"),                                         \
-    [H_CONTENT_MD5] = SLICE_INIT("Content-MD5"),                                                   \
-    [H_CONTENT_RANGE] = SLICE_INIT("Content-Range"), [H_EXPIRES] = SLICE_INIT("Expires"),          \
-    [H_LAST_MODIFIED] = SLICE_INIT("Last-Modified")
+    [H_CONTENT_MD5] = SLICE_INIT("Content-MD5"), [H_CONTENT_RANGE] = SLICE_INIT("Content-Range"),  \
+    [H_EXPIRES] = SLICE_INIT("Expires"), [H_LAST_MODIFIED] = SLICE_INIT("Last-Modified")
 
 static const struct slice request_names[H_REQUEST_COUNT] = {
     COMMON_NAMES,

@@ -8,7 +8,7 @@
 static const struct url_rules default_rules = {URL_SEGMENT_CHARS_MAX, URL_SEGMENT_COUNT_MAX, true,
                                                false};
 
-/* --- code points of a path ------------------------------------------------------------------ */
+/* --- code points of a path ---------------------------------------------------------- */
 
 struct reader {
     const char *p;
@@ -126,7 +126,7 @@ static enum url_result take_code_point(struct reader *r, uint32_t *code_point)
     return restricted && !r->rules->allow_restricted ? URL_RESTRICTED : URL_OK;
 }
 
-/* --- segments --------------------------------------------------------------------------------- */
+/* --- segments ----------------------------------------------------------------------- */
 
 /* The path as it is being written. Invariant: out[0..segment) is canonical and ends with `/`. */
 struct writer {
@@ -212,7 +212,7 @@ enum url_result url_cook_path(struct slice in, const struct url_rules *rules, ch
     return result;
 }
 
-/* --- whole URLs --------------------------------------------------------------------------------- */
+/* --- whole URLs --------------------------------------------------------------------- */
 
 struct parts {
     struct slice host;
@@ -318,8 +318,8 @@ enum url_result url_cook(const struct url_cook_in *in, char *out, size_t out_cap
     const struct url_rules *rules = in->rules == NULL ? &default_rules : in->rules;
     struct parts parts = {.host = in->host, .https = in->https};
     size_t path_len = 0;
-    bool plain = in->target.len > 0 && in->target.p[0] == '/' &&
-                 is_plain(in->target, rules, &path_len);
+    bool plain =
+        in->target.len > 0 && in->target.p[0] == '/' && is_plain(in->target, rules, &path_len);
     if (out_cap < url_cook_bound(in)) {
         return URL_NO_SPACE;
     }

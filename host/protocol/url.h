@@ -4,11 +4,11 @@
  *   full  = scheme "://" host path ["?" query]      UTF-8, NUL-terminated, one string
  *   host  as sent, with port; path decoded and normalised; query from its `?`, undecoded
  *
- * Path, in this order: %XX and %uNNNN are decoded (once: %252e stays %2e), the result must be strict
- * UTF-8 without NUL and, unless allowed, without U+0001..1F and U+007F..9F; `\` counts as `/` and
- * so do decoded %2F and %5C; `//` collapses; `.` and `..` segments are removed; `..` above the root
- * is refused. The result never has a dot segment or an empty one.
- * No allocation, no state; any thread. A target with nothing to normalise costs one scan and a copy. */
+ * Path, in this order: %XX and %uNNNN are decoded (once: %252e gives %2e); the result must be
+ * strict UTF-8 without NUL and, unless allowed, without U+0001..1F and U+007F..9F; `\` counts as
+ * `/` and so do decoded %2F and %5C; `//` collapses; `.` and `..` segments are removed; `..` above
+ * the root is refused. The result never has a dot segment or an empty one.
+ * No allocation, no state; any thread. A target that is canonical costs one scan and a copy. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,20 +19,20 @@
 
 #define URL_SEGMENT_CHARS_MAX 260 /* UTF-16 units of one path segment, as the contract counts */
 #define URL_SEGMENT_COUNT_MAX 255
-#define URL_HOST_BYTES_MAX 255 /* of a host without port */
+#define URL_HOST_BYTES_MAX    255 /* of a host without port */
 
 enum url_result {
     URL_OK,
-    URL_BAD_TARGET,    /* no path, URL, host:port or * */
-    URL_BAD_HOST,      /* malformed host in the target or empty host */
-    URL_BAD_ESCAPE,    /* % without two hexadecimal digits (or u and four) */
-    URL_BAD_UTF8,      /* overlong, cut, surrogate or beyond U+10FFFF */
-    URL_NUL,           /* U+0000 */
-    URL_RESTRICTED,    /* U+0001..1F, U+007F..9F */
-    URL_ABOVE_ROOT,    /* `..` leaves the root */
-    URL_SEGMENT_LONG,  /* a path segment is longer than allowed */
-    URL_SEGMENT_MANY,  /* more path segments than allowed */
-    URL_NO_SPACE,      /* `out` is smaller than url_cook_bound() */
+    URL_BAD_TARGET,   /* no path, URL, host:port or * */
+    URL_BAD_HOST,     /* malformed host in the target or empty host */
+    URL_BAD_ESCAPE,   /* % without two hexadecimal digits (or u and four) */
+    URL_BAD_UTF8,     /* overlong, cut, surrogate or beyond U+10FFFF */
+    URL_NUL,          /* U+0000 */
+    URL_RESTRICTED,   /* U+0001..1F, U+007F..9F */
+    URL_ABOVE_ROOT,   /* `..` leaves the root */
+    URL_SEGMENT_LONG, /* a path segment is longer than allowed */
+    URL_SEGMENT_MANY, /* more path segments than allowed */
+    URL_NO_SPACE,     /* `out` is smaller than url_cook_bound() */
     URL_RESULT_COUNT
 };
 

@@ -4,7 +4,7 @@
 #include "protocol/h1write.h"
 #include "protocol/url.h"
 
-#define IPV6_GROUPS 8
+#define IPV6_GROUPS     8
 #define PORT_DIGITS_MAX 5
 
 /* Four numbers 0..255 without leading zeros (RFC 3986 3.2.2). */

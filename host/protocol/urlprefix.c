@@ -193,8 +193,7 @@ static enum urlprefix_error take_path(struct build *b)
         }
     }
     bool escaped = memchr(p, '%', b->rest.len) != NULL;
-    if (url_cook_path(b->rest, NULL, b->at, &len) != URL_OK ||
-        (!escaped && len != b->rest.len)) {
+    if (url_cook_path(b->rest, NULL, b->at, &len) != URL_OK || (!escaped && len != b->rest.len)) {
         return URLPREFIX_BAD_PATH;
     }
     for (size_t i = 0; i < len; i++) {
@@ -244,18 +243,14 @@ const char *urlprefix_error_text(enum urlprefix_error error)
         [URLPREFIX_SCHEME_CASE] = "the scheme must be in lower case: http:// or https://",
         [URLPREFIX_BAD_SCHEME] = "unknown scheme: use http:// or https://",
         [URLPREFIX_NO_HOST] = "no host: use localhost, a name, an address, + or *",
-        [URLPREFIX_BAD_HOST] =
-            "malformed host: use letters, digits, '-', '.', '_', '~'; write other names in punycode",
-        [URLPREFIX_BAD_ADDRESS] =
-            "malformed address: use four numbers 0 to 255 or [IPv6] without a zone",
-        [URLPREFIX_SUBDOMAIN_WILDCARD] =
-            "wildcards for subdomains are not supported: use the full name, + or *",
+        [URLPREFIX_BAD_HOST] = "malformed host: use letters, digits and -._~, else punycode",
+        [URLPREFIX_BAD_ADDRESS] = "malformed address: use 127.0.0.1, or [::1] without a zone",
+        [URLPREFIX_SUBDOMAIN_WILDCARD] = "no wildcards for subdomains: use the full name, + or *",
         [URLPREFIX_NO_PORT] = "no port: write it out, as in http://localhost:8080/",
         [URLPREFIX_BAD_PORT] = "malformed port: use 1 to 65535 without leading zeros",
         [URLPREFIX_NO_SLASH] = "no slash after the port: write http://localhost:8080/",
-        [URLPREFIX_QUERY] = "a prefix has no query and no fragment: remove what starts at ? or #",
-        [URLPREFIX_BAD_PATH] = 
-            "malformed path: write it in UTF-8, without //, \\, . and .. segments or bad escapes",
+        [URLPREFIX_QUERY] = "a prefix has no query or fragment: remove what starts at ? or #",
+        [URLPREFIX_BAD_PATH] = "malformed path: UTF-8, no //, \\, . or .. segments, no bad escapes",
     };
     assert(error < URLPREFIX_ERROR_COUNT);
     return texts[error];

@@ -11,8 +11,8 @@
 
 #include "base/slice.h"
 
-#define URLPREFIX_BYTES_MAX 2048 /* of a prefix as given */
-/* Room that every canonical prefix fits into: an address may grow, a slash and the NUL are added. */
+#define URLPREFIX_BYTES_MAX    2048 /* of a prefix as given */
+/* Room for every canonical prefix: an address may grow, a slash and the NUL are added. */
 #define URLPREFIX_BUFFER_BYTES (URLPREFIX_BYTES_MAX + 64)
 
 /* In the order in which routing tries them. */

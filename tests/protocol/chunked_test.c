@@ -51,8 +51,9 @@ static struct decoded decode(struct chunked *c, const char *text, size_t len, si
 
 static void chunked_any_pieces_same_body(void **state)
 {
-    static const char text[] = "5;x=\"y\"\r\nhello\r\n1\r\n \r\n0B\r\nbig\r\nworld!\r\n0\r\nA: 1\r\nB: 2\r\n"
-                               "\r\nGET /";
+    static const char text[] =
+        "5;x=\"y\"\r\nhello\r\n1\r\n \r\n0B\r\nbig\r\nworld!\r\n0\r\nA: 1\r\nB: 2\r\n"
+        "\r\nGET /";
     (void)state; /* cmocka's signature */
     for (size_t piece = 1; piece <= sizeof(text); piece++) {
         struct chunked c;
@@ -174,11 +175,21 @@ static void chunked_trailers_split(void **state)
 
 static void chunked_trailer_names_that_frame_or_route_forbidden(void **state)
 {
-    static const char *const forbidden[] = {"content-length", "Transfer-Encoding", "Host", "Trailer",
-                                            "Connection", "Cache-Control", "TE", "Authorization",
-                                            "Set-Cookie", "Content-Type", "If-Match", "Age", "Vary"};
-    static const char *const allowed[] = {"X-Checksum", "ETag", "Content-MD5", "Server-Timing",
-                                          "Digest", "grpc-status"};
+    static const char *const forbidden[] = {"content-length",
+                                            "Transfer-Encoding",
+                                            "Host",
+                                            "Trailer",
+                                            "Connection",
+                                            "Cache-Control",
+                                            "TE",
+                                            "Authorization",
+                                            "Set-Cookie",
+                                            "Content-Type",
+                                            "If-Match",
+                                            "Age",
+                                            "Vary"};
+    static const char *const allowed[] = {"X-Checksum",    "ETag",   "Content-MD5",
+                                          "Server-Timing", "Digest", "grpc-status"};
     (void)state; /* cmocka's signature */
     for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
         assert_false(chunked_trailer_is_allowed(slice_from_cstr(forbidden[i])));

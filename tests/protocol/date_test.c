@@ -22,7 +22,8 @@ static void expect_as_libc(int64_t seconds)
     struct tm tm;
     int64_t back = -1;
     assert_non_null(gmtime_r(&time, &tm));
-    assert_int_equal(strftime(theirs, sizeof(theirs), "%a, %d %b %Y %H:%M:%S GMT", &tm), DATE_BYTES);
+    assert_int_equal(strftime(theirs, sizeof(theirs), "%a, %d %b %Y %H:%M:%S GMT", &tm),
+                     DATE_BYTES);
     date_format(seconds, ours);
     assert_string_equal(ours, theirs);
     assert_true(date_parse(slice_make(ours, DATE_BYTES), today, &back));
@@ -70,7 +71,7 @@ static void date_parse_three_forms_same_time(void **state)
 
 static void date_parse_two_digit_year_within_50_years(void **state)
 {
-    (void)state; /* cmocka's signature */
+    (void)state;                                                /* cmocka's signature */
     expect_date("Tuesday, 01-Jan-75 00:00:00 GMT", 3313526400); /* 2075 */
     expect_date("Thursday, 01-Jan-76 00:00:00 GMT", 189302400); /* 1976 */
 }
@@ -83,16 +84,27 @@ static void date_parse_leap_second_is_the_one_before(void **state)
 
 static void date_parse_malformed_refused(void **state)
 {
-    static const char *const texts[] = {
-        "", "x", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC",
-        "sun, 06 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT ",
-        "Sun, 06 nov 1994 08:49:37 GMT", "Sun, 31 Feb 1994 08:49:37 GMT",
-        "Sun, 29 Feb 1900 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
-        "Sun, 06 Nov 1994 08:49:61 GMT", "Sun, 06 Nov 1994 08:49:37 GMT+1",
-        "Sun, 06 Nov 94 08:49:37 GMT", "Sun, -6 Nov 1994 08:49:37 GMT",
-        "Someday, 06-Nov-94 08:49:37 GMT", "Sunday, 06-Nov-1994 08:49:37 GMT",
-        "Sun Nov 06 08:49:37 94  ", "Sun Nov    08:49:37 1994", "Sun, 06 Nov 1994  8:49:37 GMT"};
+    static const char *const texts[] = {"",
+                                        "x",
+                                        "Sun, 06 Nov 1994 08:49:37",
+                                        "Sun, 06 Nov 1994 08:49:37 UTC",
+                                        "sun, 06 Nov 1994 08:49:37 GMT",
+                                        "Sun, 6 Nov 1994 08:49:37 GMT ",
+                                        "Sun, 06 nov 1994 08:49:37 GMT",
+                                        "Sun, 31 Feb 1994 08:49:37 GMT",
+                                        "Sun, 29 Feb 1900 08:49:37 GMT",
+                                        "Sun, 00 Nov 1994 08:49:37 GMT",
+                                        "Sun, 06 Nov 1994 24:49:37 GMT",
+                                        "Sun, 06 Nov 1994 08:60:37 GMT",
+                                        "Sun, 06 Nov 1994 08:49:61 GMT",
+                                        "Sun, 06 Nov 1994 08:49:37 GMT+1",
+                                        "Sun, 06 Nov 94 08:49:37 GMT",
+                                        "Sun, -6 Nov 1994 08:49:37 GMT",
+                                        "Someday, 06-Nov-94 08:49:37 GMT",
+                                        "Sunday, 06-Nov-1994 08:49:37 GMT",
+                                        "Sun Nov 06 08:49:37 94  ",
+                                        "Sun Nov    08:49:37 1994",
+                                        "Sun, 06 Nov 1994  8:49:37 GMT"};
     (void)state; /* cmocka's signature */
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         expect_none(texts[i]);

@@ -22,8 +22,8 @@ struct h1_case {
     enum h1_rule rule;   /* why the next one is refused */
     enum url_result url; /* or its URL */
     bool pending;        /* the bytes end inside a request */
-    bool close;          /* the last accepted request ends the connection; what follows is not read */
-    bool parser_only;    /* not for the socket: depends on a limit or on routing */
+    bool close;       /* the last accepted request ends the connection; what follows is not read */
+    bool parser_only; /* not for the socket: depends on a limit or on routing */
     uint32_t fill;
     const char *fill_text;
     uint32_t field_max; /* another field_bytes_max */
@@ -31,33 +31,46 @@ struct h1_case {
 
 #define BYTES(literal) literal, sizeof(literal) - 1
 /* n requests are accepted; _WITH: and more members */
-#define OK(name, section, n, literal) {name, section, BYTES(literal), .requests = n}
+#define OK(name, section, n, literal)                                                              \
+    {                                                                                              \
+        name, section, BYTES(literal), .requests = n                                               \
+    }
 #define OK_WITH(name, section, n, literal, ...)                                                    \
-    {name, section, BYTES(literal), .requests = n, __VA_ARGS__}
+    {                                                                                              \
+        name, section, BYTES(literal), .requests = n, __VA_ARGS__                                  \
+    }
 /* the first request is refused */
 #define NO(name, section, rule_name, literal)                                                      \
-    {name, section, BYTES(literal), .rule = H1_RULE_##rule_name}
+    {                                                                                              \
+        name, section, BYTES(literal), .rule = H1_RULE_##rule_name                                 \
+    }
 #define NO_WITH(name, section, rule_name, literal, ...)                                            \
-    {name, section, BYTES(literal), .rule = H1_RULE_##rule_name, __VA_ARGS__}
+    {                                                                                              \
+        name, section, BYTES(literal), .rule = H1_RULE_##rule_name, __VA_ARGS__                    \
+    }
 /* n are accepted, the next is refused */
 #define OK_NO(name, section, n, rule_name, literal)                                                \
-    {name, section, BYTES(literal), .requests = n, .rule = H1_RULE_##rule_name}
+    {                                                                                              \
+        name, section, BYTES(literal), .requests = n, .rule = H1_RULE_##rule_name                  \
+    }
 /* the parser accepts the head, the canonicaliser refuses the URL */
 #define BAD_URL(name, section, result, literal)                                                    \
-    {name, section, BYTES(literal), .url = URL_##result}
+    {                                                                                              \
+        name, section, BYTES(literal), .url = URL_##result                                         \
+    }
 #define FILL(count, text) .fill = count, .fill_text = text
 
-#define E "\r\n"
-#define G "GET / HTTP/1.1\r\n"
-#define P "POST / HTTP/1.1\r\n"
-#define HOST "Host: a.example\r\n"
-#define GH G HOST
-#define PH P HOST
+#define E       "\r\n"
+#define G       "GET / HTTP/1.1\r\n"
+#define P       "POST / HTTP/1.1\r\n"
+#define HOST    "Host: a.example\r\n"
+#define GH      G HOST
+#define PH      P HOST
 #define CHUNKED PH "Transfer-Encoding: chunked\r\n\r\n"
-#define NEXT GH E
+#define NEXT    GH E
 
 static const struct h1_case h1_cases[] = {
-    /* --- request line ---------------------------------------------------------------------- */
+    /* --- request line --------------------------------------------------------------- */
     OK("plain-get", "3", 1, GH E),
     OK("two-pipelined", "9.3.2", 2, GH E GH E),
     OK("five-pipelined", "9.3.2", 5, GH E GH E GH E GH E GH E),
@@ -93,7 +106,7 @@ static const struct h1_case h1_cases[] = {
     NO("http2-preface", "RFC 9113 3.4", VERSION_UNKNOWN, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     NO("ssh-banner", "3", REQUEST_LINE_PARTS, "SSH-2.0-OpenSSH_9.2\r\n"),
 
-    /* --- method ---------------------------------------------------------------------------- */
+    /* --- method --------------------------------------------------------------------- */
     OK("options", "RFC 9110 9.3.7", 1, "OPTIONS / HTTP/1.1\r\n" HOST E),
     OK("head", "RFC 9110 9.3.2", 1, "HEAD / HTTP/1.1\r\n" HOST E),
     OK("delete", "RFC 9110 9.3.5", 1, "DELETE / HTTP/1.1\r\n" HOST E),
@@ -104,7 +117,8 @@ static const struct h1_case h1_cases[] = {
     OK("unknown-method-is-delivered", "RFC 9110 9.1", 1, "xyzzy / HTTP/1.1\r\n" HOST E),
     OK("method-of-all-token-bytes", "RFC 9110 5.6.2", 1,
        "!#$%&'*+-.^_`|~09azAZ / HTTP/1.1\r\n" HOST E),
-    OK("unknown-method-with-body", "6", 2, "X / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" NEXT),
+    OK("unknown-method-with-body", "6", 2,
+       "X / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" NEXT),
     NO("get-in-small-letters", "RFC 9110 9.1", METHOD_CASE, "get / HTTP/1.1\r\n" HOST E),
     NO("post-in-mixed-case", "RFC 9110 9.1", METHOD_CASE, "Post / HTTP/1.1\r\n" HOST E),
     NO("propfind-in-small-letters", "RFC 9110 9.1", METHOD_CASE, "propfind / HTTP/1.1\r\n" HOST E),
@@ -116,12 +130,13 @@ static const struct h1_case h1_cases[] = {
     NO_WITH("method-too-long", "3", METHOD_LENGTH, "\xff / HTTP/1.1\r\n" HOST E, FILL(256, "A")),
     OK_WITH("method-as-long-as-allowed", "3", 1, "\xff / HTTP/1.1\r\n" HOST E, FILL(255, "A")),
 
-    /* --- target ---------------------------------------------------------------------------- */
+    /* --- target --------------------------------------------------------------------- */
     OK("target-with-query", "3.2.1", 1, "GET /a?b=c&d=%20+ HTTP/1.1\r\n" HOST E),
     OK("target-with-second-question-mark", "3.2.1", 1, "GET /a?b?c HTTP/1.1\r\n" HOST E),
     OK("target-with-odd-but-visible-bytes", "3.2", 1, "GET /{a}|\"<b>^`;@,'() HTTP/1.1\r\n" HOST E),
     OK("target-absolute", "3.2.2", 1, "GET http://a.example/b HTTP/1.1\r\n" HOST E),
-    OK("target-absolute-with-port", "3.2.2", 1, "GET http://a.example:8080/b?c HTTP/1.1\r\n" HOST E),
+    OK("target-absolute-with-port", "3.2.2", 1,
+       "GET http://a.example:8080/b?c HTTP/1.1\r\n" HOST E),
     OK("target-absolute-without-path", "3.2.2", 1, "GET http://a.example HTTP/1.1\r\n" HOST E),
     OK("target-absolute-query-without-path", "3.2.2", 1,
        "GET http://a.example?x HTTP/1.1\r\n" HOST E),
@@ -131,10 +146,10 @@ static const struct h1_case h1_cases[] = {
        "GET http://b.example/ HTTP/1.1\r\n" HOST E),
     OK("target-absolute-ipv6", "3.2.2", 1, "GET http://[::1]:80/ HTTP/1.1\r\n" HOST E),
     OK_WITH("target-absolute-https", "3.2.2", 1, "GET https://a.example/ HTTP/1.1\r\n" HOST E,
-       .parser_only = true),
+            .parser_only = true),
     OK("target-asterisk", "3.2.4", 1, "OPTIONS * HTTP/1.1\r\n" HOST E),
     OK_WITH("target-authority", "3.2.3", 1, "CONNECT a.example:443 HTTP/1.1\r\n" HOST E,
-       .parser_only = true),
+            .parser_only = true),
     NO("target-relative", "3.2", TARGET_FORM, "GET index.html HTTP/1.1\r\n" HOST E),
     NO("target-query-only", "3.2", TARGET_FORM, "GET ?a HTTP/1.1\r\n" HOST E),
     NO("target-backslash", "3.2", TARGET_FORM, "GET \\ HTTP/1.1\r\n" HOST E),
@@ -166,14 +181,17 @@ static const struct h1_case h1_cases[] = {
     NO("target-fragment", "3.2.1", TARGET_FRAGMENT, "GET /a#b HTTP/1.1\r\n" HOST E),
     NO("target-fragment-in-query", "3.2.1", TARGET_FRAGMENT, "GET /a?b#c HTTP/1.1\r\n" HOST E),
     NO("target-nul", "3.2", TARGET_BYTES, "GET /a\0b HTTP/1.1\r\n" HOST E),
-    NO("target-control", "3.2", TARGET_BYTES, "GET /a\x01" "b HTTP/1.1\r\n" HOST E),
+    NO("target-control", "3.2", TARGET_BYTES,
+       "GET /a\x01"
+       "b HTTP/1.1\r\n" HOST E),
     NO("target-del", "3.2", TARGET_BYTES, "GET /a\x7f HTTP/1.1\r\n" HOST E),
     NO("target-utf8", "3.2", TARGET_BYTES, "GET /\xc3\xa9 HTTP/1.1\r\n" HOST E),
     NO("target-high-byte", "3.2", TARGET_BYTES, "GET /\x80 HTTP/1.1\r\n" HOST E),
     NO("target-bare-cr", "2.2", BARE_CR, "GET /a\rb HTTP/1.1\r\n" HOST E),
     NO_WITH("target-too-long", "RFC 9110 15.5.15", TARGET_LENGTH, "GET /\xff HTTP/1.1\r\n" HOST E,
-       FILL(17000, "a")),
-    NO_WITH("target-too-long-endless", "RFC 9110 15.5.15", TARGET_LENGTH, "GET /\xff", FILL(17000, "a")),
+            FILL(17000, "a")),
+    NO_WITH("target-too-long-endless", "RFC 9110 15.5.15", TARGET_LENGTH, "GET /\xff",
+            FILL(17000, "a")),
     OK_WITH("target-long", "3", 1, "GET /?\xff HTTP/1.1\r\n" HOST E, FILL(8000, "a")),
     OK("target-many-slashes", "RFC 3986 6.2.2", 1, "GET ////a//b HTTP/1.1\r\n" HOST E),
     OK("target-escapes", "RFC 3986 2.1", 1, "GET /a%20b/%C3%a9 HTTP/1.1\r\n" HOST E),
@@ -197,7 +215,7 @@ static const struct h1_case h1_cases[] = {
     BAD_URL("url-above-root-backslash", "RFC 3986 5.2.4", ABOVE_ROOT,
             "GET /..\\etc HTTP/1.1\r\n" HOST E),
 
-    /* --- version --------------------------------------------------------------------------- */
+    /* --- version -------------------------------------------------------------------- */
     OK_WITH("http-1.0", "2.3", 1, "GET / HTTP/1.0\r\n\r\n", .close = true),
     OK_WITH("http-1.0-with-host", "2.3", 1, "GET / HTTP/1.0\r\n" HOST E, .close = true),
     NO("version-0.9", "2.3", VERSION_UNKNOWN, "GET / HTTP/0.9\r\n" HOST E),
@@ -217,7 +235,7 @@ static const struct h1_case h1_cases[] = {
     NO("version-nul", "2.3", VERSION_FORM, "GET / HTTP/1.1\0\r\n" HOST E),
     NO("version-word", "2.3", VERSION_FORM, "GET / x\r\n" HOST E),
 
-    /* --- header lines ---------------------------------------------------------------------- */
+    /* --- header lines --------------------------------------------------------------- */
     OK("header-no-space-after-colon", "5", 1, G "Host:a\r\n\r\n"),
     OK("header-many-spaces", "5.1", 1, G "Host:  \t a \t \r\n\r\n"),
     OK("header-name-case", "RFC 9110 5.1", 1, G "hOST: a\r\n\r\n"),
@@ -225,19 +243,22 @@ static const struct h1_case h1_cases[] = {
     OK("header-blank-value", "RFC 9110 5.5", 1, GH "X: \t \r\n\r\n"),
     OK("header-tab-in-value", "RFC 9110 5.5", 1, GH "X: a\tb\r\n\r\n"),
     OK("header-obs-text", "RFC 9110 5.5", 1, GH "X: caf\xc3\xa9 \x80\xfe\r\n\r\n"),
-    OK("header-name-of-all-token-bytes", "RFC 9110 5.6.2", 1, GH "!#$%&'*+-.^_`|~09azAZ: a\r\n\r\n"),
+    OK("header-name-of-all-token-bytes", "RFC 9110 5.6.2", 1,
+       GH "!#$%&'*+-.^_`|~09azAZ: a\r\n\r\n"),
     OK("header-colon-in-value", "5", 1, GH "X: a: b\r\n\r\n"),
     OK("header-repeated-unknown", "RFC 9110 5.3", 1, GH "X: a\r\nX: b\r\n\r\n"),
     OK_WITH("header-200", "RFC 9110 5.4", 1, GH "\xff\r\n", FILL(199, "X: y\r\n")),
     NO_WITH("header-201", "RFC 6585 5", HEADER_COUNT, GH "\xff\r\n", FILL(200, "X: y\r\n")),
     OK_WITH("header-long", "RFC 9110 5.4", 1, GH "X: \xff\r\n\r\n", FILL(8000, "x")),
     NO_WITH("header-too-long", "RFC 6585 5", FIELD_LENGTH, GH "X: \xff\r\n\r\n", FILL(300, "x"),
-       .field_max = 256, .parser_only = true),
+            .field_max = 256, .parser_only = true),
     NO_WITH("head-too-long", "RFC 6585 5", HEAD_LENGTH, GH "X: \xff\r\n\r\n", FILL(17000, "x")),
     NO_WITH("head-too-long-endless", "RFC 6585 5", HEAD_LENGTH, GH "X: \xff", FILL(17000, "x")),
-    NO_WITH("head-too-long-in-small-pieces", "RFC 6585 5", HEAD_LENGTH, GH "\xff\r\n",
-       FILL(120, "X-Long: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-                 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n")),
+    NO_WITH(
+        "head-too-long-in-small-pieces", "RFC 6585 5", HEAD_LENGTH, GH "\xff\r\n",
+        FILL(120,
+             "X-Long: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+             "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n")),
     NO("header-bare-lf", "2.2", BARE_LF, G "Host: a\nX: b\r\n\r\n"),
     NO("header-bare-lf-only", "2.2", BARE_LF, "GET / HTTP/1.1\r\nHost: a\n\n"),
     NO("header-bare-cr", "2.2", BARE_CR, GH "X: a\rY: b\r\n\r\n"),
@@ -271,15 +292,19 @@ static const struct h1_case h1_cases[] = {
     NO("header-name-equals", "RFC 9110 5.6.2", FIELD_NAME_BYTES, GH "a=b: c\r\n\r\n"),
     NO("header-name-semicolon", "RFC 9110 5.6.2", FIELD_NAME_BYTES, GH "a;b: c\r\n\r\n"),
     NO("header-value-nul", "RFC 9110 5.5", FIELD_VALUE_BYTES, GH "X: a\0b\r\n\r\n"),
-    NO("header-value-control", "RFC 9110 5.5", FIELD_VALUE_BYTES, GH "X: a\x01" "b\r\n\r\n"),
+    NO("header-value-control", "RFC 9110 5.5", FIELD_VALUE_BYTES,
+       GH "X: a\x01"
+          "b\r\n\r\n"),
     NO("header-value-escape", "RFC 9110 5.5", FIELD_VALUE_BYTES, GH "X: \x1b[31m\r\n\r\n"),
     NO("header-value-del", "RFC 9110 5.5", FIELD_VALUE_BYTES, GH "X: a\x7f\r\n\r\n"),
     NO("header-value-vertical-tab", "RFC 9110 5.5", FIELD_VALUE_BYTES, GH "X: a\x0b\r\n\r\n"),
-    NO("header-value-form-feed", "RFC 9110 5.5", FIELD_VALUE_BYTES, GH "X: \x0c" "a\r\n\r\n"),
+    NO("header-value-form-feed", "RFC 9110 5.5", FIELD_VALUE_BYTES,
+       GH "X: \x0c"
+          "a\r\n\r\n"),
     NO("header-value-control-far", "RFC 9110 5.5", FIELD_VALUE_BYTES,
        GH "X: 0123456789abcdef0123456789abcdef0123\x02\r\n\r\n"),
 
-    /* --- Host ------------------------------------------------------------------------------ */
+    /* --- Host ----------------------------------------------------------------------- */
     OK("host-with-port", "3.2", 1, G "Host: a:8080\r\n\r\n"),
     OK("host-port-zero", "RFC 3986 3.2.3", 1, G "Host: a:0\r\n\r\n"),
     OK("host-port-largest", "RFC 3986 3.2.3", 1, G "Host: a:65535\r\n\r\n"),
@@ -322,21 +347,22 @@ static const struct h1_case h1_cases[] = {
        "GET http://a.example/ HTTP/1.1\r\nHost: a b\r\n\r\n"),
     NO("host-malformed-in-1.0", "3.2", HOST_MALFORMED, "GET / HTTP/1.0\r\nHost: a b\r\n\r\n"),
 
-    /* --- Content-Length -------------------------------------------------------------------- */
+    /* --- Content-Length ------------------------------------------------------------- */
     OK("length", "6.2", 2, PH "Content-Length: 5\r\n\r\nhello" NEXT),
     OK("length-zero", "6.2", 2, PH "Content-Length: 0\r\n\r\n" NEXT),
     OK("length-leading-zeros", "RFC 9110 8.6", 2, PH "Content-Length: 005\r\n\r\nhello" NEXT),
     OK("length-put", "6.2", 2, "PUT / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx" NEXT),
     OK("length-get", "6.3", 2, GH "Content-Length: 3\r\n\r\nabc" NEXT),
     OK("length-head", "6.3", 2, "HEAD / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" NEXT),
-    OK("length-delete", "6.3", 2,
-       "DELETE / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" NEXT),
+    OK("length-delete", "6.3", 2, "DELETE / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" NEXT),
     OK("length-body-looks-like-request", "6.3", 2,
        PH "Content-Length: 18\r\n\r\nGET /x HTTP/1.1\r\n\r" NEXT),
-    OK_WITH("length-in-1.0", "6.2", 1, "POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\nab", .close = true),
-    OK_WITH("length-body-incomplete", "6.3", 0, PH "Content-Length: 5\r\n\r\nhell", .pending = true),
+    OK_WITH("length-in-1.0", "6.2", 1, "POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\nab",
+            .close = true),
+    OK_WITH("length-body-incomplete", "6.3", 0, PH "Content-Length: 5\r\n\r\nhell",
+            .pending = true),
     OK_WITH("length-huge-incomplete", "6.2", 0, PH "Content-Length: 18446744073709551615\r\n\r\nx",
-       .pending = true, .parser_only = true),
+            .pending = true, .parser_only = true),
     NO("length-twice-equal", "6.3", LENGTH_REPEATED,
        PH "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
     NO("length-twice-different", "6.3", LENGTH_REPEATED,
@@ -369,13 +395,12 @@ static const struct h1_case h1_cases[] = {
     OK_NO("body-longer-than-length", "6.3", 1, REQUEST_LINE_PARTS,
           PH "Content-Length: 2\r\n\r\nabcd\r\n\r\n"),
 
-    /* --- Transfer-Encoding ------------------------------------------------------------------- */
+    /* --- Transfer-Encoding ---------------------------------------------------------- */
     OK("chunked", "7.1", 2, CHUNKED "5\r\nhello\r\n0\r\n\r\n" NEXT),
     OK("chunked-empty", "7.1", 2, CHUNKED "0\r\n\r\n" NEXT),
     OK("chunked-coding-case", "7", 2,
        PH "Transfer-Encoding: CHUNKED\r\n\r\n5\r\nhello\r\n0\r\n\r\n" NEXT),
-    OK("chunked-get", "6.3", 2,
-       GH "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n" NEXT),
+    OK("chunked-get", "6.3", 2, GH "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n" NEXT),
     OK("chunked-several", "7.1", 2, CHUNKED "1\r\na\r\n2\r\nbc\r\n3\r\ndef\r\n0\r\n\r\n" NEXT),
     OK("chunked-size-hex-upper", "7.1", 2, CHUNKED "A\r\n0123456789\r\n0\r\n\r\n" NEXT),
     OK("chunked-size-hex-lower", "7.1", 2, CHUNKED "a\r\n0123456789\r\n0\r\n\r\n" NEXT),
@@ -383,15 +408,14 @@ static const struct h1_case h1_cases[] = {
     OK("chunked-data-with-crlf", "7.1", 2, CHUNKED "7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n" NEXT),
     OK("chunked-extension", "7.1.1", 2, CHUNKED "5;a=b;c=\"d e\"\r\nhello\r\n0;last\r\n\r\n" NEXT),
     OK_WITH("chunked-extension-long", "7.1.1", 2, CHUNKED "1\xff\r\nx\r\n0\r\n\r\n" NEXT,
-       FILL(128, ";a")),
+            FILL(128, ";a")),
     OK("chunked-trailer", "7.1.2", 2,
        CHUNKED "1\r\nx\r\n0\r\nX-Sum: abc\r\nX-More: d\r\n\r\n" NEXT),
     OK_WITH("chunked-64-trailers", "7.1.2", 2, CHUNKED "0\r\n\xff\r\n" NEXT, FILL(64, "X: y\r\n")),
     OK_WITH("chunked-incomplete", "8", 0, CHUNKED "5\r\nhel", .pending = true),
     OK_WITH("chunked-incomplete-end", "8", 0, CHUNKED "5\r\nhello\r\n0\r\n", .pending = true),
     OK_WITH("chunked-incomplete-trailer", "8", 0, CHUNKED "0\r\nX: y\r\n", .pending = true),
-    OK("chunked-not-expected-in-1.1-response", "6.1", 1,
-       CHUNKED "0\r\n\r\n"),
+    OK("chunked-not-expected-in-1.1-response", "6.1", 1, CHUNKED "0\r\n\r\n"),
     NO("length-and-chunked", "6.1", LENGTH_AND_CODING,
        PH "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     NO("chunked-and-length", "6.1", LENGTH_AND_CODING,
@@ -410,7 +434,8 @@ static const struct h1_case h1_cases[] = {
     NO("coding-chunked-parameter", "7.1", CODING_UNKNOWN,
        PH "Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n"),
     NO("coding-chunked-with-vertical-tab", "RFC 9110 5.5", FIELD_VALUE_BYTES,
-       PH "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n"),
+       PH "Transfer-Encoding: \x0b"
+          "chunked\r\n\r\n0\r\n\r\n"),
     NO("coding-twice", "6.1", CODING_REPEATED,
        PH "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
     NO("coding-twice-two-lines", "6.1", CODING_REPEATED,
@@ -427,7 +452,7 @@ static const struct h1_case h1_cases[] = {
     NO("coding-in-1.0", "6.1", CODING_IN_10,
        "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 
-    /* --- chunked body -------------------------------------------------------------------------- */
+    /* --- chunked body --------------------------------------------------------------- */
     NO("chunk-size-missing", "7.1", CHUNK_SIZE_MISSING, CHUNKED "\r\nhello\r\n0\r\n\r\n"),
     NO("chunk-size-space-first", "7.1", CHUNK_SIZE_MISSING, CHUNKED " 5\r\nhello\r\n0\r\n\r\n"),
     NO("chunk-size-plus", "7.1", CHUNK_SIZE_MISSING, CHUNKED "+5\r\nhello\r\n0\r\n\r\n"),
@@ -455,23 +480,23 @@ static const struct h1_case h1_cases[] = {
     NO("chunk-extension-control", "7.1.1", CHUNK_EXT_BYTES,
        CHUNKED "5;a=\x1b\r\nhello\r\n0\r\n\r\n"),
     NO_WITH("chunk-extension-too-long", "7.1.1", CHUNK_EXT_LENGTH,
-       CHUNKED "1\xff\r\nx\r\n0\r\n\r\n", FILL(129, ";a")),
-    NO_WITH("chunk-extension-endless", "7.1.1", CHUNK_EXT_LENGTH, CHUNKED "1;\xff", FILL(1000, "a")),
+            CHUNKED "1\xff\r\nx\r\n0\r\n\r\n", FILL(129, ";a")),
+    NO_WITH("chunk-extension-endless", "7.1.1", CHUNK_EXT_LENGTH, CHUNKED "1;\xff",
+            FILL(1000, "a")),
     NO("chunk-data-too-long", "7.1", CHUNK_END, CHUNKED "4\r\nhello\r\n0\r\n\r\n"),
     NO("chunk-data-too-short", "7.1", CHUNK_END, CHUNKED "6\r\nhello\r\n0\r\n\r\n"),
     NO("chunk-data-end-bare-lf", "7.1", CHUNK_END, CHUNKED "5\r\nhello\n0\r\n\r\n"),
     NO("chunk-data-end-bare-cr", "7.1", CHUNK_END, CHUNKED "5\r\nhello\r0\r\n\r\n"),
     NO("chunk-data-end-missing", "7.1", CHUNK_END, CHUNKED "5\r\nhello0\r\n\r\n"),
-    NO("chunk-second-size-bad", "7.1", CHUNK_SIZE_MISSING,
-       CHUNKED "1\r\na\r\nz\r\nb\r\n0\r\n\r\n"),
+    NO("chunk-second-size-bad", "7.1", CHUNK_SIZE_MISSING, CHUNKED "1\r\na\r\nz\r\nb\r\n0\r\n\r\n"),
 
-    /* --- trailers --------------------------------------------------------------------------------- */
-    NO_WITH("trailer-too-many", "7.1.2", TRAILER_COUNT, CHUNKED "0\r\n\xff\r\n", FILL(65, "X: y\r\n")),
+    /* --- trailers ------------------------------------------------------------------- */
+    NO_WITH("trailer-too-many", "7.1.2", TRAILER_COUNT, CHUNKED "0\r\n\xff\r\n",
+            FILL(65, "X: y\r\n")),
     NO_WITH("trailer-too-long", "7.1.2", TRAILER_LENGTH, CHUNKED "0\r\nX: \xff\r\n\r\n",
-       FILL(4200, "x")),
+            FILL(4200, "x")),
     NO_WITH("trailer-endless", "7.1.2", TRAILER_LENGTH, CHUNKED "0\r\nX: \xff", FILL(5000, "x")),
-    NO("trailer-length", "RFC 9110 6.5.1", TRAILER_NAME,
-       CHUNKED "0\r\nContent-Length: 5\r\n\r\n"),
+    NO("trailer-length", "RFC 9110 6.5.1", TRAILER_NAME, CHUNKED "0\r\nContent-Length: 5\r\n\r\n"),
     NO("trailer-coding", "RFC 9110 6.5.1", TRAILER_NAME,
        CHUNKED "0\r\nTransfer-Encoding: chunked\r\n\r\n"),
     NO("trailer-host", "RFC 9110 6.5.1", TRAILER_NAME, CHUNKED "0\r\nHost: b\r\n\r\n"),
@@ -487,37 +512,33 @@ static const struct h1_case h1_cases[] = {
     NO("trailer-no-colon", "5", FIELD_NO_COLON, CHUNKED "0\r\nnonsense\r\n\r\n"),
     NO("trailer-space-before-colon", "5.1", FIELD_NAME_SPACE, CHUNKED "0\r\nX : a\r\n\r\n"),
     NO("trailer-name-bytes", "RFC 9110 5.6.2", FIELD_NAME_BYTES, CHUNKED "0\r\nX@: a\r\n\r\n"),
-    NO("trailer-value-bytes", "RFC 9110 5.5", FIELD_VALUE_BYTES,
-       CHUNKED "0\r\nX: a\x01\r\n\r\n"),
+    NO("trailer-value-bytes", "RFC 9110 5.5", FIELD_VALUE_BYTES, CHUNKED "0\r\nX: a\x01\r\n\r\n"),
     NO("trailer-bare-lf", "2.2", BARE_LF, CHUNKED "0\r\nX: a\n\r\n"),
     NO("trailer-bare-cr", "2.2", BARE_CR, CHUNKED "0\r\nX: a\rY: b\r\n\r\n"),
     NO("trailer-end-bare-lf", "2.2", BARE_LF, CHUNKED "0\r\n\n"),
     NO("trailer-request-without-end", "7.1", FIELD_NAME_BYTES, CHUNKED "0\r\n" NEXT),
 
-    /* --- connection ---------------------------------------------------------------------------------- */
+    /* --- connection ----------------------------------------------------------------- */
     OK_WITH("close", "9.6", 1, GH "Connection: close\r\n\r\n" NEXT, .close = true),
     OK_WITH("close-case", "9.6", 1, GH "Connection: Close\r\n\r\n" NEXT, .close = true),
     OK_WITH("close-in-list", "9.6", 1, GH "Connection: x, close ,y\r\n\r\n" NEXT, .close = true),
     OK_WITH("close-in-second-line", "9.6", 1, GH "Connection: x\r\nConnection: close\r\n\r\n" NEXT,
-       .close = true),
+            .close = true),
     OK_WITH("close-beats-keep-alive", "9.3", 1, GH "Connection: keep-alive, close\r\n\r\n" NEXT,
-       .close = true),
+            .close = true),
     OK("close-is-no-prefix", "9.6", 2, GH "Connection: closed\r\n\r\n" NEXT),
     OK("keep-alive-default", "9.3", 2, GH E NEXT),
     OK("keep-alive-explicit", "9.3", 2, GH "Connection: keep-alive\r\n\r\n" NEXT),
-    OK("keep-alive-1.0", "9.3", 2,
-       "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" NEXT),
-    OK("keep-alive-1.0-case", "9.3", 2,
-       "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n" NEXT),
+    OK("keep-alive-1.0", "9.3", 2, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" NEXT),
+    OK("keep-alive-1.0-case", "9.3", 2, "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n" NEXT),
     OK_WITH("keep-alive-1.0-not-asked", "9.3", 1, "GET / HTTP/1.0\r\n\r\n" NEXT, .close = true),
     OK("connection-empty", "RFC 9110 7.6.1", 2, GH "Connection:\r\n\r\n" NEXT),
-    OK_WITH("body-then-close", "9.6", 1,
-       PH "Connection: close\r\nContent-Length: 2\r\n\r\nab" NEXT, .close = true),
-    OK("upgrade-ignored", "RFC 9110 7.8", 2,
-       GH "Connection: upgrade\r\nUpgrade: h2c\r\n\r\n" NEXT),
+    OK_WITH("body-then-close", "9.6", 1, PH "Connection: close\r\nContent-Length: 2\r\n\r\nab" NEXT,
+            .close = true),
+    OK("upgrade-ignored", "RFC 9110 7.8", 2, GH "Connection: upgrade\r\nUpgrade: h2c\r\n\r\n" NEXT),
     OK("expect-unknown-is-delivered", "RFC 9110 10.1.1", 2, GH "Expect: x\r\n\r\n" NEXT),
 
-    /* --- incomplete -------------------------------------------------------------------------------- */
+    /* --- incomplete ----------------------------------------------------------------- */
     OK("nothing", "3", 0, ""),
     OK_WITH("only-empty-line", "2.2", 0, E, .pending = true),
     OK_WITH("cut-in-method", "3", 0, "GE", .pending = true),

@@ -117,7 +117,8 @@ static void h1cases_byte_by_byte_same_verdict(void **state)
         char *bytes = h1_case_bytes(&h1_cases[i], &len);
         assert_true(len <= g.size);
         start(&f, &h1_cases[i]);
-        for (size_t n = 1; n <= len; n += len - n < stride(len) && n < len ? len - n : stride(len)) {
+        for (size_t n = 1; n <= len;
+             n += len - n < stride(len) && n < len ? len - n : stride(len)) {
             char *prefix = g.start + g.size - n;
             memcpy(prefix, bytes, n);
             h1_feed(&f, prefix, n);

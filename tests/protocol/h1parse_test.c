@@ -15,8 +15,8 @@
 #include "protocol/verb.h"
 
 static struct h1_header headers[H1_HEADER_COUNT_MAX];
-static const struct h1_limits limits = {H1_HEAD_BYTES_MAX, H1_FIELD_BYTES_MAX,
-                                        H1_TARGET_BYTES_MAX, H1_HEADER_COUNT_MAX};
+static const struct h1_limits limits = {H1_HEAD_BYTES_MAX, H1_FIELD_BYTES_MAX, H1_TARGET_BYTES_MAX,
+                                        H1_HEADER_COUNT_MAX};
 
 static struct h1_head parse(const char *text)
 {
@@ -105,23 +105,29 @@ static void h1parse_expect_continue_needs_body_and_1_1(void **state)
 {
     (void)state; /* cmocka's signature */
     assert_true(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n"
-                      "Content-Length: 1\r\n\r\n").expect_continue);
+                      "Content-Length: 1\r\n\r\n")
+                    .expect_continue);
     assert_true(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
-                      "Transfer-Encoding: chunked\r\n\r\n").expect_continue);
+                      "Transfer-Encoding: chunked\r\n\r\n")
+                    .expect_continue);
     assert_false(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
-                       "Content-Length: 0\r\n\r\n").expect_continue);
+                       "Content-Length: 0\r\n\r\n")
+                     .expect_continue);
     assert_false(parse("PUT / HTTP/1.0\r\nExpect: 100-continue\r\n"
-                       "Content-Length: 1\r\n\r\n").expect_continue);
+                       "Content-Length: 1\r\n\r\n")
+                     .expect_continue);
 }
 
 static void h1parse_upgrade_needs_both_fields(void **state)
 {
     (void)state; /* cmocka's signature */
     assert_true(parse("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
-                      "Upgrade: websocket\r\n\r\n").upgrade);
+                      "Upgrade: websocket\r\n\r\n")
+                    .upgrade);
     assert_false(parse("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\r\n").upgrade);
     assert_false(parse("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n").upgrade);
-    assert_false(parse("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").upgrade);
+    assert_false(
+        parse("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").upgrade);
 }
 
 static void h1parse_list_elements_by_whole_word(void **state)
@@ -208,8 +214,8 @@ static void h1parse_searches_find_the_first(void **state)
                 char text[52];
                 memset(text, 'a', sizeof(text));
                 text[at] = (char)c;
-                const char *p = c % 2 == 0 ? guarded_at_end(&g, text, len)
-                                           : guarded_at_start(&g, text, len);
+                const char *p =
+                    c % 2 == 0 ? guarded_at_end(&g, text, len) : guarded_at_start(&g, text, len);
                 bool control = (c < 0x20 && c != '\t') || c == 0x7f;
                 bool target_end = c < 0x21 || c > 0x7e || c == '#';
                 assert_ptr_equal(h1_find_control(p, p + len), p + (control ? at : len));
@@ -223,8 +229,9 @@ static void h1parse_searches_find_the_first(void **state)
 /* A change of any byte to any value must not make the parser read outside or loop. */
 static void h1parse_every_byte_changed_survives(void **state)
 {
-    static const char text[] = "\r\nPOST http://a:1/b?c HTTP/1.1\r\nHost: a:1\r\nConnection: close\r\n"
-                               "Content-Length: 10\r\nX: y \r\n\r\n";
+    static const char text[] =
+        "\r\nPOST http://a:1/b?c HTTP/1.1\r\nHost: a:1\r\nConnection: close\r\n"
+        "Content-Length: 10\r\nX: y \r\n\r\n";
     struct guarded g;
     (void)state; /* cmocka's signature */
     guarded_init(&g);

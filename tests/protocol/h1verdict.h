@@ -21,8 +21,8 @@ struct h1_feed {
     size_t scanned; /* of the head at `at` */
     struct h1_head head;
     struct chunked chunked;
-    uint64_t left; /* of a body with length */
-    uint64_t body; /* bytes of the body so far */
+    uint64_t left;                                              /* of a body with length */
+    uint64_t body;                                              /* bytes of the body so far */
     void (*on_request)(void *context, const struct h1_feed *f); /* may be NULL */
     void *context;
     /* the verdict */

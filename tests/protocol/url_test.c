@@ -28,7 +28,8 @@ static void expect_path(const char *target, const char *path)
     if (result != URL_OK) {
         fail_msg("%s: %s", target, url_result_text(result));
     }
-    if (cooked.path_bytes != strlen(path) || memcmp(out + cooked.path_at, path, strlen(path)) != 0) {
+    if (cooked.path_bytes != strlen(path) ||
+        memcmp(out + cooked.path_at, path, strlen(path)) != 0) {
         fail_msg("%s: got %s", target, out);
     }
 }
@@ -98,22 +99,57 @@ static void url_without_host_refused(void **state)
 
 static void url_path_normalised(void **state)
 {
-    static const char *const rows[][2] = {
-        {"/", "/"}, {"/a", "/a"}, {"/a/", "/a/"}, {"/a/b.c/d", "/a/b.c/d"},
-        {"//", "/"}, {"///a//b//", "/a/b/"}, {"/./a", "/a"}, {"/a/.", "/a/"}, {"/a/./", "/a/"},
-        {"/a/..", "/"}, {"/a/../", "/"}, {"/a/../b", "/b"}, {"/a/b/../c", "/a/c"},
-        {"/a/b/../../c", "/c"}, {"/a//../b", "/b"}, {"/...", "/..."}, {"/.a", "/.a"},
-        {"/a..", "/a.."}, {"/..a", "/..a"}, {"/.a/..b/c.", "/.a/..b/c."}, {"/.", "/"},
-        {"/a\\b", "/a/b"}, {"/\\a", "/a"}, {"/a%5cb", "/a/b"}, {"/a%2fb", "/a/b"},
-        {"/a%2F%2fb", "/a/b"}, {"/a/%2e%2E/b", "/b"}, {"/a/.%2e/b", "/b"}, {"/%2e/b", "/b"},
-        {"/a%20b", "/a b"}, {"/%41%7a", "/Az"}, {"/%3Fa%23", "/?a#"}, {"/a+b", "/a+b"},
-        {"/%252e%252e/a", "/%2e%2e/a"}, {"/%2525", "/%25"},
-        {"/%c3%a9", "/\xc3\xa9"}, {"/\xc3\xa9", "/\xc3\xa9"}, {"/\xc3%a9", "/\xc3\xa9"},
-        {"/%E2%82%AC", "/\xe2\x82\xac"}, {"/%F0%9F%8C%99", "/\xf0\x9f\x8c\x99"},
-        {"/%F4%8F%BF%BF", "/\xf4\x8f\xbf\xbf"}, {"/%c2%a0", "/\xc2\xa0"},
-        {"/%u00e9", "/\xc3\xa9"}, {"/%U20AC", "/\xe2\x82\xac"}, {"/%uD83C%uDF19", "/\xf0\x9f\x8c\x99"},
-        {"/%u002e%u002e", NULL}, {"/a/%u002e%u002e", "/"}, {"/%u0041", "/A"},
-        {"/a?%zz/../..", "/a"}, {"/a?b?c", "/a"}, {"/a/..?x", "/"}};
+    static const char *const rows[][2] = {{"/", "/"},
+                                          {"/a", "/a"},
+                                          {"/a/", "/a/"},
+                                          {"/a/b.c/d", "/a/b.c/d"},
+                                          {"//", "/"},
+                                          {"///a//b//", "/a/b/"},
+                                          {"/./a", "/a"},
+                                          {"/a/.", "/a/"},
+                                          {"/a/./", "/a/"},
+                                          {"/a/..", "/"},
+                                          {"/a/../", "/"},
+                                          {"/a/../b", "/b"},
+                                          {"/a/b/../c", "/a/c"},
+                                          {"/a/b/../../c", "/c"},
+                                          {"/a//../b", "/b"},
+                                          {"/...", "/..."},
+                                          {"/.a", "/.a"},
+                                          {"/a..", "/a.."},
+                                          {"/..a", "/..a"},
+                                          {"/.a/..b/c.", "/.a/..b/c."},
+                                          {"/.", "/"},
+                                          {"/a\\b", "/a/b"},
+                                          {"/\\a", "/a"},
+                                          {"/a%5cb", "/a/b"},
+                                          {"/a%2fb", "/a/b"},
+                                          {"/a%2F%2fb", "/a/b"},
+                                          {"/a/%2e%2E/b", "/b"},
+                                          {"/a/.%2e/b", "/b"},
+                                          {"/%2e/b", "/b"},
+                                          {"/a%20b", "/a b"},
+                                          {"/%41%7a", "/Az"},
+                                          {"/%3Fa%23", "/?a#"},
+                                          {"/a+b", "/a+b"},
+                                          {"/%252e%252e/a", "/%2e%2e/a"},
+                                          {"/%2525", "/%25"},
+                                          {"/%c3%a9", "/\xc3\xa9"},
+                                          {"/\xc3\xa9", "/\xc3\xa9"},
+                                          {"/\xc3%a9", "/\xc3\xa9"},
+                                          {"/%E2%82%AC", "/\xe2\x82\xac"},
+                                          {"/%F0%9F%8C%99", "/\xf0\x9f\x8c\x99"},
+                                          {"/%F4%8F%BF%BF", "/\xf4\x8f\xbf\xbf"},
+                                          {"/%c2%a0", "/\xc2\xa0"},
+                                          {"/%u00e9", "/\xc3\xa9"},
+                                          {"/%U20AC", "/\xe2\x82\xac"},
+                                          {"/%uD83C%uDF19", "/\xf0\x9f\x8c\x99"},
+                                          {"/%u002e%u002e", NULL},
+                                          {"/a/%u002e%u002e", "/"},
+                                          {"/%u0041", "/A"},
+                                          {"/a?%zz/../..", "/a"},
+                                          {"/a?b?c", "/a"},
+                                          {"/a/..?x", "/"}};
     (void)state; /* cmocka's signature */
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i][1] == NULL) {
@@ -129,25 +165,57 @@ static void url_bad_path_refused(void **state)
     static const struct {
         const char *target;
         enum url_result result;
-    } rows[] = {
-        {"/..", URL_ABOVE_ROOT}, {"/../a", URL_ABOVE_ROOT}, {"/a/../..", URL_ABOVE_ROOT},
-        {"/./..", URL_ABOVE_ROOT}, {"//..", URL_ABOVE_ROOT}, {"/%2e.", URL_ABOVE_ROOT},
-        {"/..%2f", URL_ABOVE_ROOT}, {"/..%5c..", URL_ABOVE_ROOT}, {"/..\\", URL_ABOVE_ROOT},
-        {"/%", URL_BAD_ESCAPE}, {"/%a", URL_BAD_ESCAPE}, {"/%g0", URL_BAD_ESCAPE},
-        {"/%0g", URL_BAD_ESCAPE}, {"/% 1", URL_BAD_ESCAPE}, {"/%u", URL_BAD_ESCAPE},
-        {"/%u123", URL_BAD_ESCAPE}, {"/%u12g4", URL_BAD_ESCAPE}, {"/%uD83C%uZZZZ", URL_BAD_ESCAPE},
-        {"/%a?b", URL_BAD_ESCAPE}, {"/%00", URL_NUL}, {"/a%00b", URL_NUL}, {"/%u0000", URL_NUL},
-        {"/%c0%80", URL_BAD_UTF8}, {"/%c1%bf", URL_BAD_UTF8}, {"/%e0%80%af", URL_BAD_UTF8},
-        {"/%e0%9f%bf", URL_BAD_UTF8}, {"/%f0%80%80%af", URL_BAD_UTF8},
-        {"/%ed%a0%80", URL_BAD_UTF8}, {"/%ed%bf%bf", URL_BAD_UTF8},
-        {"/%f4%90%80%80", URL_BAD_UTF8}, {"/%f5%80%80%80", URL_BAD_UTF8}, {"/%ff", URL_BAD_UTF8},
-        {"/%80", URL_BAD_UTF8}, {"/%c3", URL_BAD_UTF8}, {"/%c3/", URL_BAD_UTF8},
-        {"/%c3%u00a9", URL_BAD_UTF8}, {"/%e2%82", URL_BAD_UTF8}, {"/%e2%82x", URL_BAD_UTF8},
-        {"/\x80", URL_BAD_UTF8}, {"/%uD83C", URL_BAD_UTF8}, {"/%uDF19", URL_BAD_UTF8},
-        {"/%uD83Cx", URL_BAD_UTF8}, {"/%uD83C%u0041", URL_BAD_UTF8},
-        {"/%01", URL_RESTRICTED}, {"/%0d%0a", URL_RESTRICTED}, {"/%1f", URL_RESTRICTED},
-        {"/%7f", URL_RESTRICTED}, {"/%c2%80", URL_RESTRICTED}, {"/%c2%9f", URL_RESTRICTED},
-        {"/%09", URL_RESTRICTED}, {"/\x01", URL_RESTRICTED}};
+    } rows[] = {{"/..", URL_ABOVE_ROOT},
+                {"/../a", URL_ABOVE_ROOT},
+                {"/a/../..", URL_ABOVE_ROOT},
+                {"/./..", URL_ABOVE_ROOT},
+                {"//..", URL_ABOVE_ROOT},
+                {"/%2e.", URL_ABOVE_ROOT},
+                {"/..%2f", URL_ABOVE_ROOT},
+                {"/..%5c..", URL_ABOVE_ROOT},
+                {"/..\\", URL_ABOVE_ROOT},
+                {"/%", URL_BAD_ESCAPE},
+                {"/%a", URL_BAD_ESCAPE},
+                {"/%g0", URL_BAD_ESCAPE},
+                {"/%0g", URL_BAD_ESCAPE},
+                {"/% 1", URL_BAD_ESCAPE},
+                {"/%u", URL_BAD_ESCAPE},
+                {"/%u123", URL_BAD_ESCAPE},
+                {"/%u12g4", URL_BAD_ESCAPE},
+                {"/%uD83C%uZZZZ", URL_BAD_ESCAPE},
+                {"/%a?b", URL_BAD_ESCAPE},
+                {"/%00", URL_NUL},
+                {"/a%00b", URL_NUL},
+                {"/%u0000", URL_NUL},
+                {"/%c0%80", URL_BAD_UTF8},
+                {"/%c1%bf", URL_BAD_UTF8},
+                {"/%e0%80%af", URL_BAD_UTF8},
+                {"/%e0%9f%bf", URL_BAD_UTF8},
+                {"/%f0%80%80%af", URL_BAD_UTF8},
+                {"/%ed%a0%80", URL_BAD_UTF8},
+                {"/%ed%bf%bf", URL_BAD_UTF8},
+                {"/%f4%90%80%80", URL_BAD_UTF8},
+                {"/%f5%80%80%80", URL_BAD_UTF8},
+                {"/%ff", URL_BAD_UTF8},
+                {"/%80", URL_BAD_UTF8},
+                {"/%c3", URL_BAD_UTF8},
+                {"/%c3/", URL_BAD_UTF8},
+                {"/%c3%u00a9", URL_BAD_UTF8},
+                {"/%e2%82", URL_BAD_UTF8},
+                {"/%e2%82x", URL_BAD_UTF8},
+                {"/\x80", URL_BAD_UTF8},
+                {"/%uD83C", URL_BAD_UTF8},
+                {"/%uDF19", URL_BAD_UTF8},
+                {"/%uD83Cx", URL_BAD_UTF8},
+                {"/%uD83C%u0041", URL_BAD_UTF8},
+                {"/%01", URL_RESTRICTED},
+                {"/%0d%0a", URL_RESTRICTED},
+                {"/%1f", URL_RESTRICTED},
+                {"/%7f", URL_RESTRICTED},
+                {"/%c2%80", URL_RESTRICTED},
+                {"/%c2%9f", URL_RESTRICTED},
+                {"/%09", URL_RESTRICTED},
+                {"/\x01", URL_RESTRICTED}};
     (void)state; /* cmocka's signature */
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         expect_refused(rows[i].target, rows[i].result);
@@ -209,8 +277,8 @@ static void url_segment_counted_in_utf16(void **state)
 
 static void url_bound_is_enough_and_checked(void **state)
 {
-    static const char *const targets[] = {"/a/b?c", "/", "http://b", "https://b?x", "*", "/%41/..",
-                                          "b:1", "/%uD83C%uDF19"};
+    static const char *const targets[] = {"/a/b?c", "/",       "http://b", "https://b?x",
+                                          "*",      "/%41/..", "b:1",      "/%uD83C%uDF19"};
     (void)state; /* cmocka's signature */
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         struct url_cook_in in = {slice_from_cstr(targets[i]), SLICE_LIT("h"), NULL, true};
@@ -228,7 +296,8 @@ static void url_bound_is_enough_and_checked(void **state)
 /* Cooking the cooked path of a target without escapes changes nothing. */
 static void url_cooked_path_is_a_fixed_point(void **state)
 {
-    static const char *const targets[] = {"/a//b/../c/.", "/x/./y//", "/\\a\\..\\b", "/a/b/c/../../d"};
+    static const char *const targets[] = {"/a//b/../c/.", "/x/./y//", "/\\a\\..\\b",
+                                          "/a/b/c/../../d"};
     (void)state; /* cmocka's signature */
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         char once[256];
@@ -236,7 +305,8 @@ static void url_cooked_path_is_a_fixed_point(void **state)
         size_t once_len = 0;
         size_t twice_len = 0;
         assert_int_equal(url_cook_path(slice_from_cstr(targets[i]), NULL, once, &once_len), URL_OK);
-        assert_int_equal(url_cook_path(slice_make(once, once_len), NULL, twice, &twice_len), URL_OK);
+        assert_int_equal(url_cook_path(slice_make(once, once_len), NULL, twice, &twice_len),
+                         URL_OK);
         assert_int_equal(once_len, twice_len);
         assert_memory_equal(once, twice, once_len);
     }
@@ -264,30 +334,61 @@ static void url_host_forms(void **state)
         const char *host; /* NULL: malformed */
         int kind;
         int port; /* -1: none */
-    } rows[] = {
-        {"a", "a", URL_HOST_NAME, -1}, {"a.b-c_d~", "a.b-c_d~", URL_HOST_NAME, -1},
-        {"a:", "a", URL_HOST_NAME, -1}, {"a:0", "a", URL_HOST_NAME, 0},
-        {"a:65535", "a", URL_HOST_NAME, 65535}, {"a:00080", "a", URL_HOST_NAME, 80},
-        {"1.2.3.4", "1.2.3.4", URL_HOST_IPV4, -1}, {"1.2.3.4:5", "1.2.3.4", URL_HOST_IPV4, 5},
-        {"255.255.255.255", "255.255.255.255", URL_HOST_IPV4, -1},
-        {"256.1.1.1", "256.1.1.1", URL_HOST_NAME, -1}, {"1.2.3", "1.2.3", URL_HOST_NAME, -1},
-        {"01.2.3.4", "01.2.3.4", URL_HOST_NAME, -1}, {"1.2.3.4.5", "1.2.3.4.5", URL_HOST_NAME, -1},
-        {"[::]", "::", URL_HOST_IPV6, -1}, {"[::1]:8", "::1", URL_HOST_IPV6, 8},
-        {"[1:2:3:4:5:6:7:8]", "1:2:3:4:5:6:7:8", URL_HOST_IPV6, -1},
-        {"[1::8]", "1::8", URL_HOST_IPV6, -1}, {"[1:2:3:4:5:6:7::]", "1:2:3:4:5:6:7::", URL_HOST_IPV6, -1},
-        {"[::1.2.3.4]", "::1.2.3.4", URL_HOST_IPV6, -1},
-        {"[1:2:3:4:5:6:1.2.3.4]", "1:2:3:4:5:6:1.2.3.4", URL_HOST_IPV6, -1},
-        {"[ABCD::]", "ABCD::", URL_HOST_IPV6, -1},
-        {"", NULL, 0, 0}, {":80", NULL, 0, 0}, {"a:65536", NULL, 0, 0}, {"a:999999", NULL, 0, 0},
-        {"a:1x", NULL, 0, 0}, {"a:+1", NULL, 0, 0}, {"a b", NULL, 0, 0}, {"a/b", NULL, 0, 0},
-        {"a@b", NULL, 0, 0}, {"a%41", NULL, 0, 0}, {"a,b", NULL, 0, 0}, {"a:1:2", NULL, 0, 0},
-        {"[]", NULL, 0, 0}, {"[", NULL, 0, 0}, {"[::1", NULL, 0, 0}, {"[::1]x", NULL, 0, 0},
-        {"[:::]", NULL, 0, 0}, {"[1]", NULL, 0, 0}, {"[1:2:3:4:5:6:7]", NULL, 0, 0},
-        {"[1:2:3:4:5:6:7:8:9]", NULL, 0, 0}, {"[1:2:3:4:5:6:7:8::]", NULL, 0, 0},
-        {"[1::2::3]", NULL, 0, 0}, {"[12345::]", NULL, 0, 0}, {"[g::]", NULL, 0, 0},
-        {"[1:2:3:4:5:6:7:1.2.3.4]", NULL, 0, 0}, {"[::1.2.3]", NULL, 0, 0}, {"[1.2.3.4]", NULL, 0, 0},
-        {"[::1.2.3.4:1]", NULL, 0, 0}, {"[:1]", NULL, 0, 0}, {"[1:]", NULL, 0, 0},
-        {"[fe80::1%1]", NULL, 0, 0}, {"[v1.a]", NULL, 0, 0}, {"+", NULL, 0, 0}, {"*", NULL, 0, 0}};
+    } rows[] = {{"a", "a", URL_HOST_NAME, -1},
+                {"a.b-c_d~", "a.b-c_d~", URL_HOST_NAME, -1},
+                {"a:", "a", URL_HOST_NAME, -1},
+                {"a:0", "a", URL_HOST_NAME, 0},
+                {"a:65535", "a", URL_HOST_NAME, 65535},
+                {"a:00080", "a", URL_HOST_NAME, 80},
+                {"1.2.3.4", "1.2.3.4", URL_HOST_IPV4, -1},
+                {"1.2.3.4:5", "1.2.3.4", URL_HOST_IPV4, 5},
+                {"255.255.255.255", "255.255.255.255", URL_HOST_IPV4, -1},
+                {"256.1.1.1", "256.1.1.1", URL_HOST_NAME, -1},
+                {"1.2.3", "1.2.3", URL_HOST_NAME, -1},
+                {"01.2.3.4", "01.2.3.4", URL_HOST_NAME, -1},
+                {"1.2.3.4.5", "1.2.3.4.5", URL_HOST_NAME, -1},
+                {"[::]", "::", URL_HOST_IPV6, -1},
+                {"[::1]:8", "::1", URL_HOST_IPV6, 8},
+                {"[1:2:3:4:5:6:7:8]", "1:2:3:4:5:6:7:8", URL_HOST_IPV6, -1},
+                {"[1::8]", "1::8", URL_HOST_IPV6, -1},
+                {"[1:2:3:4:5:6:7::]", "1:2:3:4:5:6:7::", URL_HOST_IPV6, -1},
+                {"[::1.2.3.4]", "::1.2.3.4", URL_HOST_IPV6, -1},
+                {"[1:2:3:4:5:6:1.2.3.4]", "1:2:3:4:5:6:1.2.3.4", URL_HOST_IPV6, -1},
+                {"[ABCD::]", "ABCD::", URL_HOST_IPV6, -1},
+                {"", NULL, 0, 0},
+                {":80", NULL, 0, 0},
+                {"a:65536", NULL, 0, 0},
+                {"a:999999", NULL, 0, 0},
+                {"a:1x", NULL, 0, 0},
+                {"a:+1", NULL, 0, 0},
+                {"a b", NULL, 0, 0},
+                {"a/b", NULL, 0, 0},
+                {"a@b", NULL, 0, 0},
+                {"a%41", NULL, 0, 0},
+                {"a,b", NULL, 0, 0},
+                {"a:1:2", NULL, 0, 0},
+                {"[]", NULL, 0, 0},
+                {"[", NULL, 0, 0},
+                {"[::1", NULL, 0, 0},
+                {"[::1]x", NULL, 0, 0},
+                {"[:::]", NULL, 0, 0},
+                {"[1]", NULL, 0, 0},
+                {"[1:2:3:4:5:6:7]", NULL, 0, 0},
+                {"[1:2:3:4:5:6:7:8:9]", NULL, 0, 0},
+                {"[1:2:3:4:5:6:7:8::]", NULL, 0, 0},
+                {"[1::2::3]", NULL, 0, 0},
+                {"[12345::]", NULL, 0, 0},
+                {"[g::]", NULL, 0, 0},
+                {"[1:2:3:4:5:6:7:1.2.3.4]", NULL, 0, 0},
+                {"[::1.2.3]", NULL, 0, 0},
+                {"[1.2.3.4]", NULL, 0, 0},
+                {"[::1.2.3.4:1]", NULL, 0, 0},
+                {"[:1]", NULL, 0, 0},
+                {"[1:]", NULL, 0, 0},
+                {"[fe80::1%1]", NULL, 0, 0},
+                {"[v1.a]", NULL, 0, 0},
+                {"+", NULL, 0, 0},
+                {"*", NULL, 0, 0}};
     struct guarded g;
     (void)state; /* cmocka's signature */
     guarded_init(&g);
@@ -324,13 +425,20 @@ static void url_host_length_limited(void **state)
 static void url_ip_text_canonical(void **state)
 {
     static const char *const rows[][2] = {
-        {"1.2.3.4", "1.2.3.4"}, {"0.0.0.0", "0.0.0.0"}, {"255.255.255.255", "255.255.255.255"},
-        {"[0:0:0:0:0:0:0:0]", "::"}, {"[0:0:0:0:0:0:0:1]", "::1"}, {"[1:0:0:0:0:0:0:0]", "1::"},
+        {"1.2.3.4", "1.2.3.4"},
+        {"0.0.0.0", "0.0.0.0"},
+        {"255.255.255.255", "255.255.255.255"},
+        {"[0:0:0:0:0:0:0:0]", "::"},
+        {"[0:0:0:0:0:0:0:1]", "::1"},
+        {"[1:0:0:0:0:0:0:0]", "1::"},
         {"[2001:DB8:0:0:8:800:200C:417A]", "2001:db8::8:800:200c:417a"},
         {"[2001:db8:0:1:1:1:1:1]", "2001:db8:0:1:1:1:1:1"},
-        {"[2001:0:0:1:0:0:0:1]", "2001:0:0:1::1"}, {"[2001:db8:0:0:1:0:0:1]", "2001:db8::1:0:0:1"},
-        {"[00ab::]", "ab::"}, {"[::ffff:1.2.3.4]", "::ffff:1.2.3.4"},
-        {"[::ffff:0102:0304]", "::ffff:1.2.3.4"}, {"[1:2:3:4:5:6:7:0]", "1:2:3:4:5:6:7:0"},
+        {"[2001:0:0:1:0:0:0:1]", "2001:0:0:1::1"},
+        {"[2001:db8:0:0:1:0:0:1]", "2001:db8::1:0:0:1"},
+        {"[00ab::]", "ab::"},
+        {"[::ffff:1.2.3.4]", "::ffff:1.2.3.4"},
+        {"[::ffff:0102:0304]", "::ffff:1.2.3.4"},
+        {"[1:2:3:4:5:6:7:0]", "1:2:3:4:5:6:7:0"},
         {"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}};
     (void)state; /* cmocka's signature */
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

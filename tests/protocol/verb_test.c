@@ -43,8 +43,9 @@ static void verb_other_case_invalid(void **state)
 
 static void verb_other_tokens_unknown(void **state)
 {
-    static const char *const texts[] = {"", "G", "PATCH", "GETS", "GE", "XET", "TRACD", "xyzzy",
-                                        "POTS", "REPORT", "PROPPATCHX", "MKCOX", "get1"};
+    static const char *const texts[] = {"",           "G",     "PATCH", "GETS", "GE",
+                                        "XET",        "TRACD", "xyzzy", "POTS", "REPORT",
+                                        "PROPPATCHX", "MKCOX", "get1"};
     (void)state; /* cmocka's signature */
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         assert_int_equal(verb_id(slice_from_cstr(texts[i])), VERB_UNKNOWN);

@@ -27,10 +27,10 @@
 #include "api/loop.h"
 #include "protocol/h1verdict.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS          20000
 #define ANSWER_BYTES_MAX 65536
-#define STATUS_MAX 8
-#define PORT_TRIES 20
+#define STATUS_MAX       8
+#define PORT_TRIES       20
 
 /* Whole, byte by byte (long rows in pieces of 1000). */
 enum cut { CUT_NOT, CUT_EVERYWHERE };
@@ -45,7 +45,7 @@ struct server {
 
 static struct server server;
 
-/* --- the server ---------------------------------------------------------------------------------- */
+/* --- the server --------------------------------------------------------------------- */
 
 /* Reads the body to its end. false: there is nobody to answer any more. */
 static bool swallow_body(HTTP_REQUEST_ID id)
@@ -125,9 +125,9 @@ static int start_server(void **state)
     memset(&binding, 0, sizeof(binding));
     binding.Flags.Present = 1;
     binding.RequestQueueHandle = server.queue;
-    assert_int_equal(HttpSetUrlGroupProperty(server.group, HttpServerBindingProperty, &binding,
-                                             sizeof(binding)),
-                     NO_ERROR);
+    assert_int_equal(
+        HttpSetUrlGroupProperty(server.group, HttpServerBindingProperty, &binding, sizeof(binding)),
+        NO_ERROR);
     assert_int_equal(add_url(), NO_ERROR);
     return pthread_create(&server.thread, NULL, serve, NULL);
 }
@@ -146,7 +146,7 @@ static int stop_server(void **state)
     return 0;
 }
 
-/* --- the client ---------------------------------------------------------------------------------- */
+/* --- the client --------------------------------------------------------------------- */
 
 struct outcome {
     int statuses[STATUS_MAX];

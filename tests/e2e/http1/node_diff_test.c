@@ -25,10 +25,10 @@
 #include "protocol/h1verdict.h"
 
 #define LISTED_NODE_MAJOR 20
-#define SKIPPED 77
-#define WAIT_MS 20000
-#define ANSWER_BYTES_MAX 65536
-#define SEEN_BYTES_MAX 40000
+#define SKIPPED           77
+#define WAIT_MS           20000
+#define ANSWER_BYTES_MAX  65536
+#define SEEN_BYTES_MAX    40000
 
 struct difference {
     const char *name;
@@ -84,7 +84,8 @@ static int start_node(void **state)
     node.pid = fork();
     assert_true(node.pid >= 0);
     if (node.pid == 0) {
-        if (dup2(in[0], 0) == 0 && dup2(out[1], 1) == 1 && close(in[1]) == 0 && close(out[0]) == 0) {
+        if (dup2(in[0], 0) == 0 && dup2(out[1], 1) == 1 && close(in[1]) == 0 &&
+            close(out[0]) == 0) {
             execlp("node", "node", ML_TEST_ROOT "/tests/e2e/http1/node_diff.js", (char *)NULL);
         }
         _exit(127);
@@ -121,14 +122,14 @@ static void add_seen(struct view *view, const char *text, size_t len)
     view->requests++;
 }
 
-/* --- our side ------------------------------------------------------------------------------------ */
+/* --- our side ----------------------------------------------------------------------- */
 
 static void note_request(void *context, const struct h1_feed *f)
 {
     char line[SEEN_BYTES_MAX / 2];
-    int n = snprintf(line, sizeof(line), "%.*s %.*s %llu", (int)f->head.method.len,
-                     f->head.method.p, (int)f->head.target.len, f->head.target.p,
-                     (unsigned long long)f->body);
+    int n =
+        snprintf(line, sizeof(line), "%.*s %.*s %llu", (int)f->head.method.len, f->head.method.p,
+                 (int)f->head.target.len, f->head.target.p, (unsigned long long)f->body);
     assert_true(n > 0 && (size_t)n < sizeof(line));
     add_seen(context, line, (size_t)n);
 }
@@ -147,7 +148,7 @@ static void view_ours(const struct h1_case *row, struct view *view)
     free(bytes);
 }
 
-/* --- node's side --------------------------------------------------------------------------------- */
+/* --- node's side -------------------------------------------------------------------- */
 
 static size_t talk_to_node(const char *bytes, size_t len, char *out)
 {
@@ -200,7 +201,7 @@ static void view_node(const struct h1_case *row, struct view *view)
     free(bytes);
 }
 
-/* --- the comparison ------------------------------------------------------------------------------ */
+/* --- the comparison ----------------------------------------------------------------- */
 
 static const char *reason_of(const char *name)
 {
@@ -244,8 +245,8 @@ static void node_diff_only_listed_rows_differ(void **state)
         view_node(row, &theirs);
         if (same(row, &ours, &theirs) == (reason != NULL) && counts(&ours, &theirs)) {
             print_error("%s (%s): %s; we accept %d%s, node %d%s\n", row->name, row->section,
-                        reason == NULL ? "differs" : "is listed but does not differ",
-                        ours.requests, ours.refused ? " and refuse" : "", theirs.requests,
+                        reason == NULL ? "differs" : "is listed but does not differ", ours.requests,
+                        ours.refused ? " and refuse" : "", theirs.requests,
                         theirs.refused ? " and refuses" : "");
             wrong++;
         }
