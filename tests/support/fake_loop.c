@@ -11,10 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-    GRACE_MS = 5,     /* real time a busy thread may hold back the clock */
+    GRACE_MS = 1000,  /* real time a busy thread may hold back the clock */
     STUCK_MS = 20000, /* real time after which a loop without anything to wait for ends the test */
     WATCHES_MAX = 32  /* watches of one loop */
 };
@@ -146,38 +147,43 @@ static bool has_work_locked(const struct loop *loop)
            soonest_ns(loop) <= fake.now_ns;
 }
 
-static bool descriptor_is_ready(const struct loop *loop, int timeout_ms)
+/* Fills the list with the watches' descriptors. */
+static nfds_t watched(const struct loop *loop, struct pollfd *polled)
 {
-    struct pollfd polled[WATCHES_MAX + 1];
-    polled[0] = (struct pollfd){.fd = loop->wake_fd, .events = POLLIN};
     for (size_t i = 0; i < loop->watch_count; i++) {
         unsigned want = loop->watch[i]->events;
-        polled[i + 1].fd = loop->watch[i]->fd;
-        polled[i + 1].events = (short)(((want & LOOP_READABLE) != 0 ? POLLIN : 0) |
-                                       ((want & LOOP_WRITABLE) != 0 ? POLLOUT : 0));
-        polled[i + 1].revents = 0;
+        int events = ((want & LOOP_READABLE) != 0 ? POLLIN : 0) |
+                     ((want & LOOP_WRITABLE) != 0 ? POLLOUT : 0);
+        polled[i] = (struct pollfd){.fd = loop->watch[i]->fd, .events = (short)events};
     }
-    if (poll(polled, loop->watch_count + 1, timeout_ms) <= 0) {
-        return false;
-    }
-    uint64_t drained = 0;
-    if ((polled[0].revents & POLLIN) != 0 && read(loop->wake_fd, &drained, sizeof drained) < 0) {
-        drained = 0; /* somebody was faster; the counter is zero, which is what we want */
-    }
-    for (size_t i = 1; i <= loop->watch_count; i++) {
-        if (polled[i].revents != 0) {
-            return true;
-        }
-    }
-    return false;
+    return (nfds_t)loop->watch_count;
+}
+
+/* Whether a watched descriptor is ready now. */
+static bool has_ready_watch(const struct loop *loop)
+{
+    struct pollfd polled[WATCHES_MAX];
+    return poll(polled, watched(loop, polled), 0) > 0;
+}
+
+/* Waits for a watched descriptor or a kick; takes the kicks. */
+static void wait_really(const struct loop *loop, int timeout_ms)
+{
+    struct pollfd polled[WATCHES_MAX + 1];
+    nfds_t count = watched(loop, polled);
+    polled[count] = (struct pollfd){.fd = loop->wake_fd, .events = POLLIN};
+    (void)poll(polled, count + 1, timeout_ms); /* whoever waits looks for himself */
+    uint64_t kicks = 0;
+    (void)!read(loop->wake_fd, &kicks, sizeof kicks); /* none is as good as many */
 }
 
 /* Whether no open loop can do anything at the present time. */
 static bool all_idle_locked(void)
 {
     for (size_t i = 0; i < fake.loop_count; i++) {
-        if (!fake.loop[i]->waiting || has_work_locked(fake.loop[i]) ||
-            fake.loop[i]->deadline_ns <= fake.now_ns) {
+        struct loop *loop = fake.loop[i];
+        if (!loop->waiting || has_work_locked(loop) || loop->deadline_ns <= fake.now_ns ||
+            has_ready_watch(loop)) {
             return false;
         }
     }
@@ -203,33 +209,44 @@ static void advance_to_locked(uint64_t when)
     }
 }
 
-/* One real wait. patient_ms: real milliseconds after which the clock moves without the others. */
-static void block_locked(struct loop *loop, int *waited_ms)
+static uint64_t real_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+/* One real wait. since_ms: real time since which this loop waits. When the others keep the clock
+ * for too long it goes on without them. */
+static void block_locked(struct loop *loop, uint64_t since_ms)
 {
     bool finite = loop->deadline_ns != UINT64_MAX;
     fake_unlock();
-    bool ready = descriptor_is_ready(loop, finite ? GRACE_MS : STUCK_MS);
+    wait_really(loop, finite ? GRACE_MS : STUCK_MS);
     fake_lock();
-    *waited_ms += finite ? GRACE_MS : STUCK_MS;
-    if (ready || has_work_locked(loop)) {
+    if (has_work_locked(loop) || has_ready_watch(loop)) {
         return;
     }
-    if (finite && next_deadline_locked() == loop->deadline_ns) {
+    uint64_t waited_ms = real_ms() - since_ms;
+    if (finite && waited_ms >= GRACE_MS && next_deadline_locked() == loop->deadline_ns) {
         advance_to_locked(loop->deadline_ns);
+    }
+    if (waited_ms >= 2 * STUCK_MS) {
+        fprintf(stderr, "fake loop: nothing to wait for\n");
+        abort();
     }
 }
 
 static void wait_for_work(struct loop *loop, uint64_t timeout_ns)
 {
-    int waited_ms = 0;
+    uint64_t since_ms = real_ms();
     fake_lock();
     uint64_t limit = timeout_ns >= UINT64_MAX - fake.now_ns ? UINT64_MAX : fake.now_ns + timeout_ns;
     loop->waiting = true;
     for (;;) {
         uint64_t timer = soonest_ns(loop);
         loop->deadline_ns = timer < limit ? timer : limit;
-        if (has_work_locked(loop) || loop->deadline_ns <= fake.now_ns ||
-            descriptor_is_ready(loop, 0)) {
+        if (has_work_locked(loop) || loop->deadline_ns <= fake.now_ns || has_ready_watch(loop)) {
             break;
         }
         uint64_t next = next_deadline_locked();
@@ -237,11 +254,7 @@ static void wait_for_work(struct loop *loop, uint64_t timeout_ns)
             advance_to_locked(next);
             continue;
         }
-        if (waited_ms >= 2 * STUCK_MS) {
-            fprintf(stderr, "fake loop: nothing to wait for\n");
-            abort();
-        }
-        block_locked(loop, &waited_ms);
+        block_locked(loop, since_ms);
     }
     loop->waiting = false;
     loop->woken = false;
