@@ -63,7 +63,10 @@ void *state_allocate(void *ud, void *block, size_t old_bytes, size_t new_bytes)
     }
     void *p = realloc(block, new_bytes);
     if (p == NULL) {
-        return new_bytes > old ? refuse(a, new_bytes) : block;
+        if (new_bytes > old) {
+            return refuse(a, new_bytes);
+        }
+        p = block; /* shrinking must not fail: Lua takes the block for the smaller one all the same */
     }
     a->bytes = a->bytes - old + new_bytes;
     if (a->reserve == 0) {
