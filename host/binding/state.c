@@ -66,7 +66,7 @@ void *state_allocate(void *ud, void *block, size_t old_bytes, size_t new_bytes)
         if (new_bytes > old) {
             return refuse(a, new_bytes);
         }
-        p = block; /* shrinking must not fail: Lua takes the block for the smaller one all the same */
+        p = block; /* Lua takes it for the smaller one all the same */
     }
     a->bytes = a->bytes - old + new_bytes;
     if (a->reserve == 0) {

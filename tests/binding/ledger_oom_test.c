@@ -1,4 +1,5 @@
-/* Every allocation of a life of the ledger fails once: nothing leaks, nothing is closed twice, and the next try works.
+/* Every allocation of a life of the ledger fails once: nothing leaks, nothing is closed twice, and
+ * the next try works.
  *
  * Behind it stands the engine, which runs out of memory in the same places. */
 #include "support/cmocka_all.h"

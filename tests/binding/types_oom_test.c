@@ -1,4 +1,5 @@
-/* Every allocation of a script and of its commit fails once, Lua's and ours alike: nothing leaks and the ledger ends empty.
+/* Every allocation of a script and of its commit fails once, Lua's and ours alike: nothing leaks
+ * and the ledger ends empty.
  *
  * Behind it stands the engine. */
 #include "support/cmocka_all.h"
