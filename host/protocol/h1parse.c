@@ -155,7 +155,7 @@ static enum h1_result take_odd_version(struct walk *w)
         if (H1_BREAKS(H1_RULE_REQUEST_LINE_SPACES, *w->p == ' ')) {
             return refuse(w, H1_RULE_REQUEST_LINE_SPACES);
         }
-        char wanted = w->p < form_end ? form[w->p - start] : '\0';
+        char wanted = form[w->p < form_end ? (size_t)(w->p - start) : sizeof(form) - 1];
         bool digit = *w->p >= '0' && *w->p <= '9';
         bool wrong = *w->p != ' ' && (wanted == 'd' ? !digit : *w->p != wanted || wanted == '\0');
         if (H1_BREAKS(H1_RULE_VERSION_FORM, wrong)) {
