@@ -29,10 +29,11 @@ struct exit_case {
     unsigned status[REQUESTS_MAX];     /* of their answers; 0: cut */
     enum host_cause cause;
     int code;
-    unsigned workers;    /* 0: 1 */
-    size_t memory_bytes; /* 0: default */
-    unsigned rules;      /* FAKE_RULE_ that this case breaks on purpose */
-    unsigned closes;     /* least count of close calls that the exit path must make itself */
+    unsigned workers;     /* 0: 1 */
+    size_t memory_bytes;  /* 0: default */
+    unsigned rules;       /* FAKE_RULE_ that this case breaks on purpose */
+    bool stop_when_ready; /* SIGTERM comes from outside as soon as it serves */
+    unsigned closes;      /* least count of close calls that the exit path must make itself */
 };
 
 /* What one run of the host did. */
@@ -44,6 +45,7 @@ struct run {
     bool drained;    /* stage 1 came */
     unsigned traced; /* contract calls of the exit path that the trace told */
     int code;
+    int signal_end; /* where signals are written */
 };
 
 /* In one line before the script, so that its own lines keep their numbers. */
@@ -68,6 +70,9 @@ static void on_event(void *ctx, struct host *host, const struct host_event *even
     if (event->kind == HOST_EVENT_DRAIN) {
         run->drained = true;
         run->drain_at = fake_record_count();
+    }
+    if (event->kind == HOST_EVENT_READY && run->test->stop_when_ready) {
+        assert_int_equal(write(run->signal_end, "\17", 1), 1); /* 15, SIGTERM */
     }
     for (int i = 0; event->kind == HOST_EVENT_READY && i < REQUESTS_MAX; i++) {
         if (run->test->request[i] != NULL) {
@@ -124,6 +129,7 @@ static void run_host(const struct exit_case *test, struct run *run)
     config.signal_fd = ends[0];
     config.ctx = run;
     run->test = test;
+    run->signal_end = ends[1];
     run->code = host_run(&config, &run->verdict);
     free(text);
     close(ends[0]);
@@ -436,7 +442,10 @@ static void exit_each_call_failing_in_order(void **state)
 static void exit_less_memory_in_order(void **state)
 {
     (void)state;
-    struct exit_case test = {.name = "memory", .script = everything, .request = {URL "a/", URL}};
+    struct exit_case test = {.name = "memory",
+                             .script = everything,
+                             .request = {URL "a/", URL},
+                             .stop_when_ready = true};
     for (size_t bytes = 8 << 10; bytes < 400 << 10; bytes += 1777) {
         struct run run = {0};
         fake_reset();
