@@ -53,10 +53,10 @@ static bool grow(struct encoder *e, size_t n)
 static inline bool reserve(struct encoder *e, size_t n)
 {
     struct json_text *out = e->out;
-    return out->cap - out->len >= n && out->max - out->len >= n ? true : grow(e, n);
+    return (out->cap - out->len >= n && out->max - out->len >= n) || grow(e, n);
 }
 
-static bool put(struct encoder *e, const char *p, size_t n)
+static inline bool put(struct encoder *e, const char *p, size_t n)
 {
     if (!reserve(e, n)) {
         return false;
@@ -66,9 +66,13 @@ static bool put(struct encoder *e, const char *p, size_t n)
     return true;
 }
 
-static bool put_char(struct encoder *e, char c)
+static inline bool put_char(struct encoder *e, char c)
 {
-    return put(e, &c, 1);
+    if (!reserve(e, 1)) {
+        return false;
+    }
+    e->out->p[e->out->len++] = c;
+    return true;
 }
 
 static bool fail(struct encoder *e, const char *wrong)
@@ -157,6 +161,10 @@ static bool put_float(struct encoder *e, lua_Number value)
     if (!isfinite(value)) {
         return fail(e, "NaN and infinities have no JSON");
     }
+    if (fabs(value) < 9007199254740992.0 && value == floor(value) &&
+        !(value == 0 && signbit(value))) {
+        return put_integer(e, (lua_Integer)value); /* exact below 2^53 */
+    }
     for (int digits = 15; digits <= 17; digits++) {
         len = snprintf(text, sizeof text, "%.*g", digits, value);
         assert(len > 0 && (size_t)len < sizeof text);
@@ -241,6 +249,10 @@ static bool put_object(struct encoder *e)
         first = false;
     }
     step->key = NULL;
+    if (first && is_marked_array(L)) {
+        e->out->p[e->out->len - 1] = '[';
+        return put_char(e, ']');
+    }
     return put_char(e, '}');
 }
 
@@ -257,18 +269,12 @@ static bool put_table(struct encoder *e)
         return fail(e, "the nesting is too deep");
     }
     luaL_checkstack(e->L, 8, NULL);
-    e->steps[e->depth++] = (struct step){.table = table};
+    struct step *step = &e->steps[e->depth++];
+    step->table = table;
+    step->key = NULL;
+    step->index = 0;
     lua_Integer n = (lua_Integer)lua_rawlen(e->L, -1);
-    bool array = n > 0 ? is_sequence(e->L, n) : false;
-    if (n == 0) {
-        lua_pushnil(e->L);
-        bool empty = lua_next(e->L, -2) == 0;
-        if (!empty) {
-            lua_pop(e->L, 2);
-        }
-        array = empty && is_marked_array(e->L);
-    }
-    bool done = array ? put_array(e, n) : put_object(e);
+    bool done = n > 0 && is_sequence(e->L, n) ? put_array(e, n) : put_object(e);
     if (done) {
         e->depth--;
     }

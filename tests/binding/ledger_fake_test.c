@@ -2,6 +2,7 @@
  */
 #include "support/cmocka_all.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -698,6 +699,59 @@ static void ledger_terminates_once_for_each_initialize(void **state)
     assert_int_equal(fake_initialize_count(HTTP_INITIALIZE_CONFIG), 0);
 }
 
+/* --- threads -------------------------------------------------------------------------------- */
+
+/* One worker that has loaded: makes and closes named and unnamed objects beside the others. */
+struct worker {
+    struct context *context;
+    pthread_t thread;
+    uint16_t number;
+    unsigned failures; /* cmocka's asserts belong to the main thread */
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct ledger *ledger = w->context->ledger;
+    struct ledger_origin origin = {1, w->number, false, "app.lua", w->number};
+    struct ledger_error error;
+    struct ledger_info info;
+    for (int i = 0; i < 200; i++) {
+        uint64_t session = 0, group = 0, url = 0;
+        struct ledger_group_spec spec = {.name = SLICE_INIT("api")};
+        bool good = ledger_make_session(ledger, &origin, SLICE_LIT("shop"), NULL, &session,
+                                        &error) == NO_ERROR;
+        spec.session = session;
+        good = good && ledger_make_group(ledger, &origin, &spec, &group, &error) == NO_ERROR &&
+               ledger_make_url(ledger, &origin, group, SLICE_LIT("http://localhost:8080/x/"), &url,
+                               &error) == NO_ERROR &&
+               ledger_open(ledger, &origin, url, &error) == NO_ERROR;
+        good = good && ledger_close(ledger, &origin, session) == NO_ERROR;
+        uint64_t ids[] = {url, group, session};
+        for (size_t k = 0; k < 3; k++) {
+            good = good && !ledger_release(ledger, &origin, ids[k], k == 2, &info);
+        }
+        w->failures += !good;
+    }
+    return NULL;
+}
+
+static void ledger_workers_at_the_same_time(void **state)
+{
+    struct worker workers[4];
+    for (uint16_t i = 0; i < 4; i++) {
+        workers[i] = (struct worker){.context = *state, .number = i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+        assert_int_equal(workers[i].failures, 0);
+    }
+    assert_int_equal(fake_open_count(FAKE_SESSION), 0);
+    assert_int_equal(fake_count_calls("HttpCreateServerSession"),
+                     fake_count_calls("HttpCloseServerSession"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -732,6 +786,7 @@ int main(void)
         TEST(ledger_stop_keeps_contract_calls_for_the_last_stage),
         TEST(ledger_close_all_goes_on_past_an_error),
         TEST(ledger_terminates_once_for_each_initialize),
+        TEST(ledger_workers_at_the_same_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
