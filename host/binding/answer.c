@@ -574,7 +574,9 @@ static void log_lines(const struct state *S, const char *id, const char *text)
 {
     while (text != NULL && *text != 0) {
         size_t len = strcspn(text, "\n");
-        log_write(S->log, LOG_LEVEL_ERROR, "%s   %.*s", id, (int)len, text);
+        int skip = text[0] == '\t' ? 1 : 0; /* of a traceback; the log would escape it */
+        log_write(S->log, LOG_LEVEL_ERROR, "%s   %s%.*s", id, skip != 0 ? "  " : "",
+                  (int)len - skip, text + skip);
         text += len + (text[len] == '\n' ? 1 : 0);
     }
 }

@@ -450,7 +450,9 @@ static void log_failure(struct task *t, const struct spawn *spawn)
     lua_pop(L, 1);
     while (traceback != NULL && *traceback != 0) {
         size_t len = strcspn(traceback, "\n");
-        log_write(t->state->log, LOG_LEVEL_ERROR, "   %.*s", (int)len, traceback);
+        int skip = traceback[0] == '\t' ? 1 : 0; /* the log would escape it */
+        log_write(t->state->log, LOG_LEVEL_ERROR, "   %s%.*s", skip != 0 ? "  " : "",
+                  (int)len - skip, traceback + skip);
         traceback += len + (traceback[len] == '\n' ? 1 : 0);
     }
 }
