@@ -475,6 +475,22 @@ uint32_t ledger_url_segments(struct ledger *ledger, uint64_t id)
     return segments;
 }
 
+uint16_t ledger_url_worker(struct ledger *ledger, uint32_t generation, uint64_t id)
+{
+    uint16_t worker = LEDGER_WORKER_HOST;
+    ledger_lock(ledger);
+    const struct node *node = node_get(ledger, id);
+    for (uint32_t i = 0; node != NULL && i < node->share_count; i++) {
+        const struct share *share = &node->shares[i];
+        if (share->live && share->generation == generation) {
+            worker = share->worker;
+            break;
+        }
+    }
+    ledger_unlock(ledger);
+    return worker;
+}
+
 void ledger_walk(struct ledger *ledger, bool (*fn)(void *ctx, const struct ledger_info *info),
                  void *ctx)
 {

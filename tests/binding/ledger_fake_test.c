@@ -199,6 +199,8 @@ static void ledger_two_workers_share_each_object(void **state)
     assert_int_equal(ledger_close(c->ledger, &one, a.session), NO_ERROR);
     assert_int_equal(fake_open_count(FAKE_URL), 4);
     assert_false(is_live(c, one, a.first));
+    assert_int_equal(ledger_url_worker(c->ledger, 1, a.first), 1);
+    assert_int_equal(ledger_url_worker(c->ledger, 2, a.first), LEDGER_WORKER_HOST);
     assert_true(is_live(c, at(1, 1, false, 0), b.first));
 
     struct ledger_origin two = at(1, 1, false, 9);
