@@ -29,8 +29,8 @@ function peers.bound(_, workload, port)
 end
 
 function peers.moonlatch(_, workload, port)
-  return ("build/release/moonlatch run -p %d tests/bench/moonlatch/%s.lua")
-    :format(port, handler_of[workload])
+  return ("%s run -p %d tests/bench/moonlatch/%s.lua")
+    :format(os.getenv("MOONLATCH") or "build/release/moonlatch", port, handler_of[workload])
 end
 
 local nginx_locations = {
