@@ -145,6 +145,7 @@ ULONG state_open(struct state *S, const struct state_config *config)
     list_init(&S->tasks);
     list_init(&S->idle);
     list_init(&S->ready);
+    list_init(&S->later);
     list_init(&S->deferred);
     list_init(&S->requests);
     list_init(&S->pulls);
@@ -242,7 +243,7 @@ bool state_is_quiet(const struct state *S)
  * memory, so each pass starts again until nobody untold is left. */
 static struct task *next_untold(struct state *S, const struct task *except, bool kill)
 {
-    struct list *lists[] = {&S->tasks, &S->ready, &S->deferred};
+    struct list *lists[] = {&S->tasks, &S->ready, &S->later, &S->deferred};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         struct list_node *node, *next;
         LIST_FOREACH_SAFE(node, next, lists[i])

@@ -134,11 +134,12 @@ struct state {
     struct list tasks;          /* alive */
     struct list idle;           /* finished, coroutine kept */
     struct list ready;          /* woken, not yet resumed */
+    struct list later;          /* gave way: ready in the next turn */
     struct list deferred;       /* spawned while loading, start at state_start_deferred */
     struct slots task_ids;      /* id -> struct task, for handles */
     size_t idle_count;
     bool scheduling;              /* a task runs, or its end is being told */
-    bool turn_over;               /* a task gave way: the loop gets its turn first */
+    bool turn_over;               /* the loop gets its turn before the next task */
     struct loop_task drain_ready; /* runs what is left of ready in the next turn */
     bool drain_posted;
 

@@ -310,8 +310,7 @@ static void suspended(struct task *t, int nresults)
         t->nargs = 0;
         enter(t, TASK_READY);
         list_remove(&t->node);
-        list_push_back(&S->ready, &t->node);
-        S->turn_over = true;
+        list_push_back(&S->later, &t->node);
     } else {
         t->run.doomed = "it yielded outside of a coroutine";
         stop(t);
@@ -390,8 +389,12 @@ static void on_drain(struct loop_task *loop_task);
 
 static void end_scheduling(struct state *S)
 {
+    struct list_node *node;
     drain(S);
     S->scheduling = false;
+    while ((node = list_pop_front(&S->later)) != NULL) {
+        list_push_back(&S->ready, node);
+    }
     if (!list_is_empty(&S->ready) && !S->drain_posted) {
         S->drain_posted = true;
         S->drain_ready.run = on_drain;
@@ -420,7 +423,7 @@ static void schedule(struct task *t)
     }
     S->scheduling = true;
     run(t);
-    if (list_is_empty(&S->ready)) {
+    if (list_is_empty(&S->ready) && list_is_empty(&S->later)) {
         S->scheduling = false;
     } else {
         end_scheduling(S);
@@ -746,6 +749,7 @@ void task_preempt(lua_State *L)
 {
     assert(task_is_yieldable(L));
     task_current(L)->run.preempted = true;
+    state_of(L)->turn_over = true; /* it has run for long: the loop first */
     lua_yield(L, 0);
 }
 
