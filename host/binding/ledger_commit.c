@@ -149,15 +149,26 @@ static bool is_missing_address(ULONG code)
            code == ERROR_NOT_SUPPORTED || code == ERROR_CALL_NOT_IMPLEMENTED;
 }
 
-/* The node that has this prefix at the contract. */
-static const struct node *find_registered(const struct ledger *ledger, const char *url)
+/* Whether two prefixes at the contract are in each other's way. */
+static bool conflict(struct slice a, struct slice b)
 {
-    for (const struct list_node *at = ledger->kinds[NODE_URL].head.next;
-         at != &ledger->kinds[NODE_URL].head; at = at->next) {
-        const struct node *node =
-            (const struct node *)(const void *)((const char *)at - offsetof(struct node, of_kind));
+    static const struct slice none = {NULL, 0};
+    char keys[2][LEDGER_PREFIX_BYTES_MAX];
+    size_t len = prefix_write_key(none, a, keys[0], sizeof keys[0]);
+    return len > 0 && prefix_write_key(none, b, keys[1], sizeof keys[1]) == len &&
+           memcmp(keys[0], keys[1], len) == 0;
+}
+
+/* The node that has this prefix at the contract. */
+static const struct node *find_registered(struct ledger *ledger, const char *url)
+{
+    struct list_node *at = NULL;
+    struct list_node *next = NULL;
+    LIST_FOREACH_SAFE(at, next, &ledger->kinds[NODE_URL])
+    {
+        const struct node *node = LIST_ITEM(at, struct node, of_kind);
         for (uint32_t i = 0; i < node->registered_count; i++) {
-            if (slice_equal_nocase(slice_from_cstr(node->registered[i]), slice_from_cstr(url))) {
+            if (conflict(slice_from_cstr(node->registered[i]), slice_from_cstr(url))) {
                 return node;
             }
         }
@@ -175,8 +186,8 @@ static void hint_held(const struct ledger *ledger, uint16_t port, struct ledger_
              known ? holder : "another program");
 }
 
-static ULONG fail_url(const struct ledger *ledger, const struct node *node, ULONG code,
-                      const char *url, struct ledger_error *error)
+static ULONG fail_url(struct ledger *ledger, const struct node *node, ULONG code, const char *url,
+                      struct ledger_error *error)
 {
     struct prefix prefix = {0};
     const char *why = NULL;
@@ -195,9 +206,14 @@ static ULONG fail_url(const struct ledger *ledger, const struct node *node, ULON
         break;
     case ERROR_ALREADY_EXISTS:
         other = find_registered(ledger, url);
-        snprintf(error->hint, sizeof error->hint, "this URL is registered already%s%.160s%s",
-                 other == NULL ? "" : " as ", other == NULL ? "" : other->name,
-                 other == NULL ? ", by another program" : "");
+        if (other == NULL) {
+            snprintf(error->hint, sizeof error->hint, "another program has registered this URL");
+        } else {
+            struct ledger_site site;
+            site_export(other->made, &site);
+            snprintf(error->hint, sizeof error->hint, "%.100s has it, added at %s:%d", other->name,
+                     site.file, site.line);
+        }
         break;
     case ERROR_INVALID_PARAMETER:
         snprintf(error->hint, sizeof error->hint,
