@@ -2,7 +2,8 @@
  * http://localhost:8080/hello/ until somebody asks for /hello/stop.
  *
  * Build it in the project's tree with the target `example_embedding`, or by hand with
- *   cc -std=c17 -I host docs/embedding/hello.c -L BUILD -l ml_engine -l ml_net -l ml_protocol -l ml_base -l pthread
+ *   cc -std=c17 -I host docs/embedding/hello.c -L BUILD -l ml_engine -l ml_net -l ml_protocol
+ *      -l ml_base -l pthread
  * where BUILD is the folder with the libraries. The same source builds on Windows with -lhttpapi.
  *
  * Everything is opened in one order and closed in the opposite one: see main. */

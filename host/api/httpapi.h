@@ -20,7 +20,8 @@
  * IDS   sessions, groups, requests and connections are opaque 64-bit numbers, never reused while a
  * process lives here; HTTP_NULL_ID is none of them.
  *
- * RESULTS   every function returns a Win32 error number; NO_ERROR is success.
+ * RESULTS   every function returns a Win32 error number; NO_ERROR is success. A capability that the
+ * provider does not have is ERROR_NOT_SUPPORTED.
  * HttpIsFeatureSupported returns a BOOL. Unless a function says otherwise ERROR_INVALID_PARAMETER
  * means a NULL pointer that must not be, a reserved argument that is not zero, an unknown flag, or
  * an id that does not exist; ERROR_DLL_INIT_FAILED that HttpInitialize with the flag it needs is
@@ -168,7 +169,7 @@ typedef struct HTTP_VERSION {
 /* HTTP_REQUEST.Flags */
 /* Body left to read with HttpReceiveRequestEntityBody. */
 #define HTTP_REQUEST_FLAG_MORE_ENTITY_BODY_EXISTS 0x00000001u
-#define HTTP_REQUEST_FLAG_IP_ROUTED               0x00000002u /* routed by host name and local address */
+#define HTTP_REQUEST_FLAG_IP_ROUTED               0x00000002u /* by host name and address */
 #define HTTP_REQUEST_FLAG_HTTP2                   0x00000004u
 #define HTTP_REQUEST_FLAG_HTTP3                   0x00000008u
 #define HTTP_REQUEST_FLAG_FAST_FORWARDING         0x00000010u
@@ -1389,22 +1390,25 @@ typedef struct HTTP_SERVICE_CONFIG_SETTING_SET {
 
 /* Begins the use of the API. Flags: one or both of HTTP_INITIALIZE_SERVER and _CONFIG. Each flag is
  * counted for itself and needs its own terminate. Version: {1,0} or {2,0}; what an object can do is
- * decided by the version it is made with. Errors: ERROR_INVALID_PARAMETER no flag, unknown flag,
- * pReserved not NULL; ERROR_REVISION_MISMATCH. */
+ * decided by the version it is made with.
+ * Errors: ERROR_INVALID_PARAMETER no flag, unknown flag, pReserved not NULL;
+ * ERROR_REVISION_MISMATCH. */
 ULONG WINAPI HttpInitialize(HTTPAPI_VERSION Version, ULONG Flags, PVOID pReserved);
 
 /* Ends it, once for each flag given. When the last SERVER initialization goes, whatever is still
  * open is closed first, in order: queues are shut down, URLs removed, groups, sessions and queues
  * closed; and the result is still NO_ERROR. Two initializations with one flag each may be undone by
- * one call with both. Errors: ERROR_INVALID_PARAMETER no or unknown flag, pReserved not NULL, a
- * flag that is not initialized (then nothing is done). */
+ * one call with both.
+ * Errors: ERROR_INVALID_PARAMETER no or unknown flag, pReserved not NULL, a flag that is not
+ * initialized (then nothing is done). */
 ULONG WINAPI HttpTerminate(ULONG Flags, PVOID pReserved);
 
 /* ----------------------------------------------------------------------------------------------
  * Server sessions
  * -------------------------------------------------------------------------------------------- */
 
-/* Makes a session. Errors: ERROR_REVISION_MISMATCH version neither {1,0} (observed) nor {2,0};
+/* Makes a session.
+ * Errors: ERROR_REVISION_MISMATCH version neither {1,0} (observed) nor {2,0};
  * ERROR_INVALID_PARAMETER NULL out or Reserved not 0; the out value is untouched on failure. */
 ULONG WINAPI HttpCreateServerSession(HTTPAPI_VERSION Version,
                                      PHTTP_SERVER_SESSION_ID ServerSessionId, ULONG Reserved);
@@ -1413,16 +1417,16 @@ ULONG WINAPI HttpCreateServerSession(HTTPAPI_VERSION Version,
  * Errors: ERROR_INVALID_PARAMETER no such session. */
 ULONG WINAPI HttpCloseServerSession(HTTP_SERVER_SESSION_ID ServerSessionId);
 
-/* Sets a property of a session (the S column above). Errors: ERROR_INVALID_PARAMETER not a session
- * property, NULL, wrong length, bad value, no such session; ERROR_NOT_SUPPORTED known but not
- * offered by this provider. */
+/* Sets a property of a session (the S column above).
+ * Errors: ERROR_INVALID_PARAMETER not a session property, NULL, wrong length, bad value, no such
+ * session; ERROR_NOT_SUPPORTED known but not offered by this provider. */
 ULONG WINAPI HttpSetServerSessionProperty(HTTP_SERVER_SESSION_ID ServerSessionId,
                                           HTTP_SERVER_PROPERTY Property, PVOID PropertyInformation,
                                           ULONG PropertyInformationLength);
 
 /* Reads one back; a property that was not set has Present 0. ReturnLength (may be NULL): bytes
- * written or needed. Errors: as set; ERROR_MORE_DATA the buffer is too small. Logging cannot be
- * read. */
+ * written or needed.
+ * Errors: as set; ERROR_MORE_DATA the buffer is too small. Logging cannot be read. */
 ULONG WINAPI HttpQueryServerSessionProperty(HTTP_SERVER_SESSION_ID ServerSessionId,
                                             HTTP_SERVER_PROPERTY Property,
                                             PVOID PropertyInformation,
@@ -1432,8 +1436,9 @@ ULONG WINAPI HttpQueryServerSessionProperty(HTTP_SERVER_SESSION_ID ServerSession
  * URL groups
  * -------------------------------------------------------------------------------------------- */
 
-/* Makes a group in a session: empty and bound to no queue. Errors: ERROR_INVALID_PARAMETER no such
- * session, NULL out, Reserved not 0; the out value is untouched on failure. */
+/* Makes a group in a session: empty and bound to no queue.
+ * Errors: ERROR_INVALID_PARAMETER no such session, NULL out, Reserved not 0; the out value is
+ * untouched on failure. */
 ULONG WINAPI HttpCreateUrlGroup(HTTP_SERVER_SESSION_ID ServerSessionId,
                                 PHTTP_URL_GROUP_ID pUrlGroupId, ULONG Reserved);
 
@@ -1454,28 +1459,31 @@ ULONG WINAPI HttpCloseUrlGroup(HTTP_URL_GROUP_ID UrlGroupId);
  * matching group without a queue: 503.
  *
  * UrlContext comes back in HTTP_REQUEST.UrlContext. Wildcards answer to any name somebody points
- * here: prefer names and addresses. Errors: ERROR_INVALID_PARAMETER malformed prefix, no such
- * group, Reserved not 0; ERROR_ALREADY_EXISTS the same prefix is registered, by whatever group;
- * ERROR_SHARING_VIOLATION another program holds the port, or the other scheme does;
- * ERROR_ACCESS_DENIED not allowed for this user; ERROR_NOT_SUPPORTED https without TLS in this
- * provider. A failed call leaves nothing behind. */
+ * here: prefer names and addresses.
+ * Errors: ERROR_INVALID_PARAMETER malformed prefix, no such group, Reserved not 0;
+ * ERROR_ALREADY_EXISTS the same prefix is registered, by whatever group; ERROR_SHARING_VIOLATION
+ * another program holds the port, or the other scheme does; ERROR_ACCESS_DENIED not allowed for
+ * this user; ERROR_NOT_SUPPORTED https without TLS in this provider. A failed call leaves nothing
+ * behind. */
 ULONG WINAPI HttpAddUrlToUrlGroup(HTTP_URL_GROUP_ID UrlGroupId, PCWSTR pFullyQualifiedUrl,
                                   HTTP_URL_CONTEXT UrlContext, ULONG Reserved);
 
 /* Removes one URL, given as it was registered, or with HTTP_URL_FLAG_REMOVE_ALL and NULL all of the
  * group. New requests no longer match; delivered ones can still be answered. The port is released
- * with its last URL. Errors: ERROR_FILE_NOT_FOUND not registered in this group;
- * ERROR_INVALID_PARAMETER no such group, unknown flag, REMOVE_ALL with a URL, no URL without it. */
+ * with its last URL.
+ * Errors: ERROR_FILE_NOT_FOUND not registered in this group; ERROR_INVALID_PARAMETER no such group,
+ * unknown flag, REMOVE_ALL with a URL, no URL without it. */
 ULONG WINAPI HttpRemoveUrlFromUrlGroup(HTTP_URL_GROUP_ID UrlGroupId, PCWSTR pFullyQualifiedUrl,
                                        ULONG Flags);
 
 /* Sets a property of a group (the G column above). HttpServerBindingProperty binds it to a queue,
- * at any time, atomically: a request goes to the old or to the new queue. Errors: as for sessions;
- * ERROR_INVALID_PARAMETER binding to what is not a version 2 queue. */
+ * at any time, atomically: a request goes to the old or to the new queue.
+ * Errors: as for sessions; ERROR_INVALID_PARAMETER binding to what is not a version 2 queue. */
 ULONG WINAPI HttpSetUrlGroupProperty(HTTP_URL_GROUP_ID UrlGroupId, HTTP_SERVER_PROPERTY Property,
                                      PVOID PropertyInformation, ULONG PropertyInformationLength);
 
-/* Reads one back. Errors: as for sessions. */
+/* Reads one back.
+ * Errors: as for sessions. */
 ULONG WINAPI HttpQueryUrlGroupProperty(HTTP_URL_GROUP_ID UrlGroupId, HTTP_SERVER_PROPERTY Property,
                                        PVOID PropertyInformation, ULONG PropertyInformationLength,
                                        PULONG ReturnLength);
@@ -1487,7 +1495,8 @@ ULONG WINAPI HttpFindUrlGroupId(PCWSTR FullyQualifiedUrl, HANDLE RequestQueueHan
 
 /* Turns a URL into the canonical form that HttpAddUrlToUrlGroup wants (international host names,
  * escapes, case of scheme). Reserved NULL, Flags 0. *PreparedUrl: the caller's,
- * HeapFree(GetProcessHeap(), 0, ...). Errors: ERROR_INVALID_PARAMETER; ERROR_NOT_ENOUGH_MEMORY. */
+ * HeapFree(GetProcessHeap(), 0, ...).
+ * Errors: ERROR_INVALID_PARAMETER; ERROR_NOT_ENOUGH_MEMORY. */
 ULONG WINAPI HttpPrepareUrl(PVOID Reserved, ULONG Flags, PCWSTR Url, PWSTR *PreparedUrl);
 
 /* ----------------------------------------------------------------------------------------------
@@ -1504,33 +1513,36 @@ ULONG WINAPI HttpCreateRequestQueue(HTTPAPI_VERSION Version, PCWSTR Name,
                                     PHANDLE RequestQueueHandle);
 
 /* Closes a queue. Pending calls on it end with ERROR_OPERATION_ABORTED, requests delivered but not
- * answered lose their connection, its groups become unbound. Errors: ERROR_INVALID_HANDLE closed
- * already, NULL (observed; the page says ERROR_INVALID_PARAMETER). */
+ * answered lose their connection, its groups become unbound.
+ * Errors: ERROR_INVALID_HANDLE closed already, NULL (observed; the page says
+ * ERROR_INVALID_PARAMETER). */
 ULONG WINAPI HttpCloseRequestQueue(HANDLE RequestQueueHandle);
 
 /* Ends this process's use of a queue in good order, before it is closed: no new request is
  * delivered, pending receives and disconnect waits end with ERROR_OPERATION_ABORTED, requests
  * delivered but unanswered are cancelled, and answers under way go out completely. Drain first if
- * unanswered requests matter. The handle must still be closed. Errors: ERROR_INVALID_HANDLE. */
+ * unanswered requests matter. The handle must still be closed.
+ * Errors: ERROR_INVALID_HANDLE. */
 ULONG WINAPI HttpShutdownRequestQueue(HANDLE RequestQueueHandle);
 
 /* Sets a property of a queue (the Q column above): a bare integer of 4 bytes. Reserved1 0,
- * Reserved2 NULL. Errors: ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER not a queue property, bad
- * value or length, reserved; ERROR_NOT_SUPPORTED a version 1 queue. */
+ * Reserved2 NULL.
+ * Errors: ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER not a queue property, bad value or length,
+ * reserved; ERROR_NOT_SUPPORTED a version 1 queue. */
 ULONG WINAPI HttpSetRequestQueueProperty(HANDLE RequestQueueHandle, HTTP_SERVER_PROPERTY Property,
                                          PVOID PropertyInformation, ULONG PropertyInformationLength,
                                          ULONG Reserved1, PVOID Reserved2);
 
-/* Reads one back. Errors: as set; ERROR_MORE_DATA the buffer is too small, *ReturnLength bytes are
- * needed. */
+/* Reads one back.
+ * Errors: as set; ERROR_MORE_DATA the buffer is too small, *ReturnLength bytes are needed. */
 ULONG WINAPI HttpQueryRequestQueueProperty(HANDLE RequestQueueHandle, HTTP_SERVER_PROPERTY Property,
                                            PVOID PropertyInformation,
                                            ULONG PropertyInformationLength, ULONG Reserved1,
                                            PULONG ReturnLength, PVOID Reserved2);
 
-/* For a controller: completes when a request arrives that a new worker process could serve. Errors:
- * ERROR_INVALID_ID_AUTHORITY the handle is not a controller; ERROR_INVALID_HANDLE closed or shut
- * down; ERROR_ALREADY_EXISTS one is waiting. */
+/* For a controller: completes when a request arrives that a new worker process could serve.
+ * Errors: ERROR_INVALID_ID_AUTHORITY the handle is not a controller; ERROR_INVALID_HANDLE closed or
+ * shut down; ERROR_ALREADY_EXISTS one is waiting. */
 ULONG WINAPI HttpWaitForDemandStart(HANDLE RequestQueueHandle, LPOVERLAPPED Overlapped);
 
 /* ----------------------------------------------------------------------------------------------
@@ -1549,10 +1561,11 @@ ULONG WINAPI HttpWaitForDemandStart(HANDLE RequestQueueHandle, LPOVERLAPPED Over
  * HttpReceiveRequestEntityBody.
  *
  * BORROW (ours): strings and header values (the cooked URL and the addresses among them) are not
- * copied but stay in the connection's buffer, pinned until the request has been answered completely
- * or cancelled; only the HTTP_REQUEST, its array of unknown headers and copied body bytes are in
- * RequestBuffer. After the last send of the answer was accepted those pointers must not be
- * followed. A provider that cannot lend copies as always.
+ * copied but stay in the connection's buffer; only the HTTP_REQUEST, its array of unknown headers
+ * and copied body bytes are in RequestBuffer. The pointers are good until the answer is complete
+ * (the last send has succeeded) or HttpCancelHttpRequest was called. When the client goes in
+ * between, calls give ERROR_CONNECTION_INVALID and the bytes stay good: the application then gives
+ * them back with HttpCancelHttpRequest. A provider that cannot lend copies as always.
  *
  * BytesReturned: bytes used, or needed.
  * Errors: ERROR_INVALID_HANDLE; ERROR_INSUFFICIENT_BUFFER smaller than HTTP_REQUEST_V1, nothing
@@ -1568,10 +1581,10 @@ ULONG WINAPI HttpReceiveHttpRequest(HANDLE RequestQueueHandle, HTTP_REQUEST_ID R
 
 /* Reads the request's body, transfer coding removed, from where COPY_BODY or the last read stopped.
  * Waits for at least one byte; with FILL_BUFFER until the buffer is full or the body ends. The
- * first read sends "100 Continue" to a client that expects it. Errors: ERROR_HANDLE_EOF the body is
- * at its end, 0 bytes; ERROR_CONNECTION_INVALID HTTP_NULL_ID, unknown or answered request, client
- * gone; ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER NULL or empty buffer, unknown flag;
- * ERROR_OPERATION_ABORTED. */
+ * first read sends "100 Continue" to a client that expects it.
+ * Errors: ERROR_HANDLE_EOF the body is at its end, 0 bytes; ERROR_CONNECTION_INVALID HTTP_NULL_ID,
+ * unknown or answered request, client gone; ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER NULL or
+ * empty buffer, unknown flag; ERROR_OPERATION_ABORTED. */
 ULONG WINAPI HttpReceiveRequestEntityBody(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestId,
                                           ULONG Flags, PVOID EntityBuffer, ULONG EntityBufferLength,
                                           PULONG BytesReturned, LPOVERLAPPED Overlapped);
@@ -1582,18 +1595,18 @@ ULONG WINAPI HttpReceiveRequestEntityBody(HANDLE RequestQueueHandle, HTTP_REQUES
  * call and the caller gave none (0 included), and "Connection: close" when the connection will be
  * closed. A Content-Length of the caller's goes out as it is. With MORE_DATA and neither
  * Content-Length nor Transfer-Encoding, or with AUTOMATIC_CHUNKING, a provider that has
- * HttpFeatureAutomaticChunkedEncoding frames the body (chunked for HTTP/1.1, ended by closing
- * for 1.0). No body bytes go out for HEAD, 1xx, 204, 304. Unread bytes of the request's body are
- * read away afterwards (DrainEntityBody). Status 1xx other than 101 is an interim response: the
- * final one follows.
+ * HttpFeatureAutomaticChunkedEncoding frames the body (chunked for HTTP/1.1, ended by closing for
+ * 1.0). No body bytes go out for HEAD, 1xx, 204, 304. Unread bytes of the request's body are read
+ * away afterwards (DrainEntityBody). OPAQUE with 101 and interim responses (other 1xx) are
+ * ERROR_NOT_SUPPORTED until the provider has them.
  *
  * CachePolicy, LogData: NULL or as described above. BytesSent: header and body on the wire.
  * Reserved1 NULL, Reserved2 0. Completion means that the bytes were accepted: memory chunks may be
- * reused. A client that does not read holds completion back. Errors: ERROR_INVALID_PARAMETER
- * DISCONNECT with MORE_DATA, OPAQUE without 101, bad header bytes, unknown flag, NULL response;
- * ERROR_INVALID_HANDLE; ERROR_CONNECTION_INVALID unknown or answered request, or the client has
- * gone; ERROR_PATH_NOT_FOUND missing fragment; ERROR_BAD_COMMAND another send of this request is
- * pending; ERROR_OPERATION_ABORTED. */
+ * reused. A client that does not read holds completion back.
+ * Errors: ERROR_INVALID_PARAMETER DISCONNECT with MORE_DATA, OPAQUE without 101, bad header bytes,
+ * unknown flag, NULL response; ERROR_INVALID_HANDLE; ERROR_CONNECTION_INVALID unknown or answered
+ * request, or the client has gone; ERROR_PATH_NOT_FOUND missing fragment; ERROR_BAD_COMMAND another
+ * send of this request is pending; ERROR_OPERATION_ABORTED. */
 ULONG WINAPI HttpSendHttpResponse(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestId, ULONG Flags,
                                   PHTTP_RESPONSE HttpResponse, PHTTP_CACHE_POLICY CachePolicy,
                                   PULONG BytesSent, PVOID Reserved1, ULONG Reserved2,
@@ -1601,8 +1614,9 @@ ULONG WINAPI HttpSendHttpResponse(HANDLE RequestQueueHandle, HTTP_REQUEST_ID Req
 
 /* More of the body of an answer that was begun with MORE_DATA; the last call has the flag clear and
  * may have no chunks. After OPAQUE the bytes are raw. At most HTTP_MAX_ENTITY_CHUNKS chunks.
- * LogData comes with the last call. BytesSent: bytes on the wire. Errors: as HttpSendHttpResponse;
- * ERROR_INVALID_PARAMETER chunks NULL with a count, too many chunks. */
+ * LogData comes with the last call. BytesSent: bytes on the wire.
+ * Errors: as HttpSendHttpResponse; ERROR_INVALID_PARAMETER chunks NULL with a count, too many
+ * chunks. */
 ULONG WINAPI HttpSendResponseEntityBody(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestId,
                                         ULONG Flags, USHORT EntityChunkCount,
                                         PHTTP_DATA_CHUNK EntityChunks, PULONG BytesSent,
@@ -1610,7 +1624,8 @@ ULONG WINAPI HttpSendResponseEntityBody(HANDLE RequestQueueHandle, HTTP_REQUEST_
                                         PHTTP_LOG_DATA LogData);
 
 /* Gives a request up: its pending calls end with ERROR_OPERATION_ABORTED and its connection is
- * closed. Errors: ERROR_INVALID_HANDLE; ERROR_CONNECTION_INVALID unknown or answered request. */
+ * closed.
+ * Errors: ERROR_INVALID_HANDLE; ERROR_CONNECTION_INVALID unknown or answered request. */
 ULONG WINAPI HttpCancelHttpRequest(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestId,
                                    LPOVERLAPPED Overlapped);
 
@@ -1625,14 +1640,15 @@ ULONG WINAPI HttpWaitForDisconnect(HANDLE RequestQueueHandle, HTTP_CONNECTION_ID
 ULONG WINAPI HttpWaitForDisconnectEx(HANDLE RequestQueueHandle, HTTP_CONNECTION_ID ConnectionId,
                                      ULONG Reserved, LPOVERLAPPED Overlapped);
 
-/* Sets a property of a request or connection. Errors: ERROR_INVALID_FUNCTION not for this request;
- * ERROR_INVALID_PARAMETER; ERROR_INVALID_HANDLE. */
+/* Sets a property of a request or connection.
+ * Errors: ERROR_INVALID_FUNCTION not for this request; ERROR_INVALID_PARAMETER;
+ * ERROR_INVALID_HANDLE. */
 ULONG WINAPI HttpSetRequestProperty(HANDLE RequestQueueHandle, HTTP_OPAQUE_ID Id,
                                     HTTP_REQUEST_PROPERTY PropertyId, PVOID Input,
                                     ULONG InputPropertySize, LPOVERLAPPED Overlapped);
 
-/* Reads one. Output NULL asks for the size. Errors: as set; ERROR_MORE_DATA with the size in
- * *BytesReturned. */
+/* Reads one. Output NULL asks for the size.
+ * Errors: as set; ERROR_MORE_DATA with the size in *BytesReturned. */
 ULONG WINAPI HttpQueryRequestProperty(HANDLE RequestQueueHandle, HTTP_OPAQUE_ID Id,
                                       HTTP_REQUEST_PROPERTY PropertyId, PVOID Qualifier,
                                       ULONG QualifierSize, PVOID Output, ULONG OutputBufferSize,
@@ -1650,9 +1666,9 @@ ULONG WINAPI HttpDelegateRequestEx(HANDLE RequestQueueHandle, HANDLE DelegateQue
 ULONG WINAPI HttpDeclarePush(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestId, HTTP_VERB Verb,
                              PCWSTR Path, PCSTR Query, PHTTP_REQUEST_HEADERS Headers);
 
-/* The client's certificate (flags 0), its chain, or the channel's binding token. Errors:
- * ERROR_NOT_FOUND the client has none; ERROR_INSUFFICIENT_BUFFER nothing written; ERROR_MORE_DATA
- * only the fixed part written, with the size needed; ERROR_INVALID_PARAMETER. */
+/* The client's certificate (flags 0), its chain, or the channel's binding token.
+ * Errors: ERROR_NOT_FOUND the client has none; ERROR_INSUFFICIENT_BUFFER nothing written;
+ * ERROR_MORE_DATA only the fixed part written, with the size needed; ERROR_INVALID_PARAMETER. */
 ULONG WINAPI HttpReceiveClientCertificate(HANDLE RequestQueueHandle,
                                           HTTP_CONNECTION_ID ConnectionId, ULONG Flags,
                                           PHTTP_SSL_CLIENT_CERT_INFO SslClientCertInfo,
@@ -1666,8 +1682,8 @@ BOOL WINAPI HttpIsFeatureSupported(HTTP_FEATURE_ID FeatureId);
  * Response and fragment cache
  * -------------------------------------------------------------------------------------------- */
 
-/* Drops a cached response or fragment; RECURSIVE: everything below the URL. Errors:
- * ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER. */
+/* Drops a cached response or fragment; RECURSIVE: everything below the URL.
+ * Errors: ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER. */
 ULONG WINAPI HttpFlushResponseCache(HANDLE RequestQueueHandle, PCWSTR UrlPrefix, ULONG Flags,
                                     LPOVERLAPPED Overlapped);
 
@@ -1676,8 +1692,8 @@ ULONG WINAPI HttpAddFragmentToCache(HANDLE RequestQueueHandle, PCWSTR UrlPrefix,
                                     PHTTP_DATA_CHUNK DataChunk, PHTTP_CACHE_POLICY CachePolicy,
                                     LPOVERLAPPED Overlapped);
 
-/* Reads one, or a range of it. Errors: ERROR_PATH_NOT_FOUND; ERROR_MORE_DATA with the size in
- * *BytesRead. */
+/* Reads one, or a range of it.
+ * Errors: ERROR_PATH_NOT_FOUND; ERROR_MORE_DATA with the size in *BytesRead. */
 ULONG WINAPI HttpReadFragmentFromCache(HANDLE RequestQueueHandle, PCWSTR UrlPrefix,
                                        PHTTP_BYTE_RANGE ByteRange, PVOID Buffer, ULONG BufferLength,
                                        PULONG BytesRead, LPOVERLAPPED Overlapped);
@@ -1686,25 +1702,27 @@ ULONG WINAPI HttpReadFragmentFromCache(HANDLE RequestQueueHandle, PCWSTR UrlPref
  * Service configuration (needs HTTP_INITIALIZE_CONFIG; ServiceHandle NULL, pOverlapped NULL)
  * -------------------------------------------------------------------------------------------- */
 
-/* Adds a record. Errors: ERROR_ALREADY_EXISTS delete it first; ERROR_INSUFFICIENT_BUFFER;
- * ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER; ERROR_NO_SUCH_LOGON_SESSION bad certificate;
- * ERROR_ACCESS_DENIED. */
+/* Adds a record.
+ * Errors: ERROR_ALREADY_EXISTS delete it first; ERROR_INSUFFICIENT_BUFFER; ERROR_INVALID_HANDLE;
+ * ERROR_INVALID_PARAMETER; ERROR_NO_SUCH_LOGON_SESSION bad certificate; ERROR_ACCESS_DENIED. */
 ULONG WINAPI HttpSetServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONFIG_ID ConfigId,
                                          PVOID pConfigInformation, ULONG ConfigInformationLength,
                                          LPOVERLAPPED pOverlapped);
 
-/* Replaces the parameters of a TLS record. Errors: as set; ERROR_FILE_NOT_FOUND no such record. */
+/* Replaces the parameters of a TLS record.
+ * Errors: as set; ERROR_FILE_NOT_FOUND no such record. */
 ULONG WINAPI HttpUpdateServiceConfiguration(HANDLE Handle, HTTP_SERVICE_CONFIG_ID ConfigId,
                                             PVOID ConfigInfo, ULONG ConfigInfoLength,
                                             LPOVERLAPPED Overlapped);
 
-/* Deletes a record. Errors: ERROR_FILE_NOT_FOUND; ERROR_INVALID_PARAMETER; ERROR_ACCESS_DENIED. */
+/* Deletes a record.
+ * Errors: ERROR_FILE_NOT_FOUND; ERROR_INVALID_PARAMETER; ERROR_ACCESS_DENIED. */
 ULONG WINAPI HttpDeleteServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONFIG_ID ConfigId,
                                             PVOID pConfigInformation, ULONG ConfigInformationLength,
                                             LPOVERLAPPED pOverlapped);
 
-/* Reads a record, or with HttpServiceConfigQueryNext and dwToken 0, 1, 2... all of them. Errors:
- * ERROR_INSUFFICIENT_BUFFER or ERROR_MORE_DATA with *pReturnLength bytes needed;
+/* Reads a record, or with HttpServiceConfigQueryNext and dwToken 0, 1, 2... all of them.
+ * Errors: ERROR_INSUFFICIENT_BUFFER or ERROR_MORE_DATA with *pReturnLength bytes needed;
  * ERROR_NO_MORE_ITEMS; ERROR_FILE_NOT_FOUND. */
 ULONG WINAPI HttpQueryServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONFIG_ID ConfigId,
                                            PVOID pInput, ULONG InputLength, PVOID pOutput,
@@ -1716,13 +1734,14 @@ ULONG WINAPI HttpQueryServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CO
  * queue properties do not apply. A version 1 queue and version 2 queues may live in one process.
  * -------------------------------------------------------------------------------------------- */
 
-/* Makes a version 1 queue. Errors: ERROR_INVALID_PARAMETER NULL out or Reserved not 0;
- * ERROR_DLL_INIT_FAILED. */
+/* Makes a version 1 queue.
+ * Errors: ERROR_INVALID_PARAMETER NULL out or Reserved not 0; ERROR_DLL_INIT_FAILED. */
 ULONG WINAPI HttpCreateHttpHandle(PHANDLE RequestQueueHandle, ULONG Reserved);
 
 /* Registers a prefix (rules and errors of HttpAddUrlToUrlGroup). ERROR_INVALID_HANDLE: NULL or
  * closed handle (observed). */
 ULONG WINAPI HttpAddUrl(HANDLE RequestQueueHandle, PCWSTR FullyQualifiedUrl, PVOID Reserved);
 
-/* Removes it. Errors: ERROR_INVALID_PARAMETER NULL handle (observed); ERROR_FILE_NOT_FOUND. */
+/* Removes it.
+ * Errors: ERROR_INVALID_PARAMETER NULL handle (observed); ERROR_FILE_NOT_FOUND. */
 ULONG WINAPI HttpRemoveUrl(HANDLE RequestQueueHandle, PCWSTR FullyQualifiedUrl);

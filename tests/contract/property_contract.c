@@ -97,6 +97,10 @@ static void arguments_are_checked(void)
     CHECK_CODE(bad, set_session(&server, HttpServerStateProperty, &info, 0));
     CHECK_CODE(bad, set_group(&server, HttpServerStateProperty, NULL, sizeof info));
     CHECK_CODE(bad, set_group(&server, HttpServerStateProperty, &info, 0));
+    CHECK_CODE(bad, set_group(&server, HttpServerStateProperty, &info, sizeof info - 1));
+    CHECK_CODE(bad, set_group(&server, HttpServerTimeoutsProperty, &info, sizeof info));
+    CHECK_CODE(bad, set_group(&server, HttpServerQosProperty, &info, sizeof info));
+    CHECK_CODE(bad, set_group(&server, HttpServerBindingProperty, &info, sizeof info));
     CHECK_CODE(bad,
                HttpSetServerSessionProperty(0xDEAD, HttpServerStateProperty, &info, sizeof info));
     CHECK_CODE(bad, HttpSetUrlGroupProperty(0xDEAD, HttpServerStateProperty, &info, sizeof info));

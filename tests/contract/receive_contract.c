@@ -563,6 +563,64 @@ static void the_body_does_not_move_what_is_borrowed(void)
     server_close(&server);
 }
 
+/* A client that goes takes nothing of what was lent: it is given back by cancelling. */
+static void what_is_borrowed_outlives_the_client(void)
+{
+    struct server server;
+    struct received received, other;
+    struct pending pending;
+    struct client client;
+    server_start(&server);
+    client_open(&client, server.port);
+    client_request(&client, "GET", "/lent?q", "X-Own: own\r\n");
+    CHECK_CODE(NO_ERROR, receive(server.queue, HTTP_RECEIVE_REQUEST_FLAG_BORROW, &received));
+    const HTTP_REQUEST *request = &received.request;
+    pending_open(&pending);
+    CHECK_CODE_OF(NO_ERROR, ERROR_IO_PENDING,
+                  HttpWaitForDisconnect(server.queue, request->ConnectionId, &pending.overlapped));
+    client_reset(&client);
+    CHECK_UINT(NO_ERROR, pending_wait(&pending, server.queue, NULL));
+    for (int i = 0; i < 10; i++) { /* others use the memory that is free */
+        client_open(&client, server.port);
+        client_request(&client, "GET", "/somebody-else", "X-Other: other\r\n");
+        expect(&server, "/somebody-else", &other);
+        CHECK_CODE(NO_ERROR, answer(server.queue, other.request.RequestId, 200, "x"));
+        client_expect(&client, 200);
+        client_close(&client);
+    }
+    CHECK_CODE(ERROR_CONNECTION_INVALID, answer(server.queue, request->RequestId, 200, "x"));
+    CHECK_TEXT("/lent?q", request->pRawUrl, request->RawUrlLength);
+    CHECK_WIDE("/lent", request->CookedUrl.pAbsPath, request->CookedUrl.AbsPathLength);
+    CHECK_TEXT("own", request->Headers.pUnknownHeaders[0].pRawValue,
+               request->Headers.pUnknownHeaders[0].RawValueLength);
+    CHECK_CODE(NO_ERROR, HttpCancelHttpRequest(server.queue, request->RequestId, NULL));
+    CHECK_CODE(ERROR_CONNECTION_INVALID,
+               HttpCancelHttpRequest(server.queue, request->RequestId, NULL));
+    pending_close(&pending);
+    server_close(&server);
+}
+
+/* Nothing leaks when it is never given back. */
+static void what_is_borrowed_goes_with_its_queue(void)
+{
+    struct server server;
+    struct received received;
+    struct client client;
+    server_start(&server);
+    client_open(&client, server.port);
+    client_request(&client, "GET", "/lent", "");
+    CHECK_CODE(NO_ERROR, receive(server.queue, HTTP_RECEIVE_REQUEST_FLAG_BORROW, &received));
+    client_reset(&client);
+    ULONG code = NO_ERROR;
+    while (code == NO_ERROR) { /* until the loss is noticed */
+        char byte = 0;
+        code = read_body(server.queue, received.request.RequestId, 0, &byte, 1, NULL);
+        code = code == ERROR_HANDLE_EOF ? NO_ERROR : code;
+        shim_pause();
+    }
+    server_close(&server);
+}
+
 int main(int argc, char **argv)
 {
     static const struct contract_case cases[] = {
@@ -587,6 +645,10 @@ int main(int argc, char **argv)
         CASE(a_borrowed_request_reads_the_same),
         CASE_NOT_ON(PROVIDER_WINE, "no streaming of bodies there",
                     the_body_does_not_move_what_is_borrowed),
+        CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, "nothing is lent there",
+                    what_is_borrowed_outlives_the_client),
+        CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, "nothing is lent there",
+                    what_is_borrowed_goes_with_its_queue),
     };
     return contract_main(cases, COUNT_OF(cases), argc, argv);
 }
