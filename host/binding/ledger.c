@@ -606,11 +606,12 @@ static ULONG compare(const struct loader *has, const struct loader *lacks,
             size_t same = i < lacks->count ? i : lacks->count - 1;
             site_export(lacks->items[same].made, &there);
         }
-        ULONG code = ledger_fail(error, NULL, ERROR_INVALID_PARAMETER, NULL,
-                                 lacks->count == 0
-                                     ? "worker %u declared nothing"
-                                     : "worker %u has none; what it declared there is at %s:%d",
-                                 lacks->worker, there.file, there.line);
+        ULONG code = ledger_fail(
+            error, NULL, ERROR_INVALID_PARAMETER, NULL,
+            lacks->count == 0
+                ? "worker %u declared nothing, and all must declare the same"
+                : "worker %u declared something else at %s:%d, and all must declare the same",
+            lacks->worker, there.file, there.line);
         snprintf(error->object, sizeof error->object, "%s of worker %u at %.200s:%d",
                  ledger_kind_name(item->kind), has->worker, here.file, here.line);
         error->site = here;

@@ -39,16 +39,16 @@ static ULONG apply_properties(struct ledger *ledger, struct node *node,
         return NO_ERROR;
     }
     if (node->state == NODE_OPEN) {
-        /* Some may have been set before the one that failed; the first failure is the one to tell.
-         */
+        struct properties partly = node->properties;
         const char *ignored_call = NULL;
         enum property_id ignored = PROPERTY_COUNT;
-        (void)properties_apply(&ledger->contract, &target, properties, &node->properties,
+        properties_take_before(&partly, properties, failed);
+        /* What was set before the failure is put back; the first failure is the one to tell. */
+        (void)properties_apply(&ledger->contract, &target, &partly, &node->properties,
                                &ignored_call, &ignored);
     }
     bool missing = code == ERROR_NOT_SUPPORTED || code == ERROR_CALL_NOT_IMPLEMENTED;
-    return ledger_fail(error, call, code, node,
-                       missing ? "%s: this provider does not have it" : "%s",
+    return ledger_fail(error, call, code, node, missing ? "leave out %s" : "%s",
                        property_name(failed));
 }
 
@@ -211,8 +211,8 @@ static ULONG fail_url(struct ledger *ledger, const struct node *node, ULONG code
         } else {
             struct ledger_site site;
             site_export(other->made, &site);
-            snprintf(error->hint, sizeof error->hint, "%.100s has it, added at %s:%d", other->name,
-                     site.file, site.line);
+            snprintf(error->hint, sizeof error->hint, "%.80s has it, added at %.120s:%d",
+                     other->name, site.file, site.line);
         }
         break;
     case ERROR_INVALID_PARAMETER:

@@ -219,6 +219,18 @@ ULONG properties_apply(const struct contract *contract, const struct property_ta
     return NO_ERROR;
 }
 
+void properties_take_before(struct properties *set, const struct properties *after,
+                            enum property_id failed)
+{
+    /* The timeouts are one call, the first. */
+    enum property_id end = rows[failed].in_timeouts ? 0 : failed;
+    assert(failed < PROPERTY_COUNT);
+    for (enum property_id id = 0; id < end; id++) {
+        set->present = (set->present & ~(1u << id)) | (after->present & 1u << id);
+        set->value[id] = after->value[id];
+    }
+}
+
 /* --- Lua ----------------------------------------------------------------------------------- */
 
 /* The row of a name; member: the name is a key of the table `timeouts`. PROPERTY_COUNT: none. */

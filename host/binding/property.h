@@ -68,6 +68,10 @@ struct property_target {
 void properties_merge(struct properties *set, const struct properties *change);
 bool properties_equal(const struct properties *a, const struct properties *b);
 
+/* Replaces in *set what properties_apply had done when it failed at `failed`. */
+void properties_take_before(struct properties *set, const struct properties *after,
+                            enum property_id failed);
+
 /* Makes the contract calls that turn an object with `before` in force into one with `after`;
  * nothing when they are equal. *call: the contract function of the last call made. *failed: the
  * property in question when the result is not NO_ERROR. Errors: the contract's;

@@ -153,6 +153,20 @@ static const char *calls_since(size_t from, char *out, size_t cap)
     return out;
 }
 
+static struct properties header_wait(uint32_t seconds)
+{
+    struct properties set = {.present = 1u << PROPERTY_HEADER_WAIT};
+    set.value[PROPERTY_HEADER_WAIT] = seconds;
+    return set;
+}
+
+static uint32_t header_wait_of(struct context *c, struct ledger_origin origin, uint64_t id)
+{
+    struct properties set;
+    assert_int_equal(ledger_get(c->ledger, &origin, id, &set), NO_ERROR);
+    return (set.present >> PROPERTY_HEADER_WAIT & 1u) != 0 ? set.value[PROPERTY_HEADER_WAIT] : 0;
+}
+
 /* What one script declares: queue, session, group, two URLs. */
 struct graph {
     uint64_t queue, session, group, first, second;
@@ -223,7 +237,9 @@ static void ledger_workers_that_differ_are_refused_naming_both_lines(void **stat
     make_url(c, at(1, 1, true, 9), make_group(c, at(1, 1, true, 7), two, 0), "/b");
     assert_int_equal(ledger_check(c->ledger, 1, 2, &c->error), ERROR_INVALID_PARAMETER);
     assert_string_equal(c->error.object, "url of worker 0 at app.lua:8");
-    assert_string_equal(c->error.hint, "worker 1 has none; what it declared there is at app.lua:9");
+    assert_string_equal(
+        c->error.hint,
+        "worker 1 declared something else at app.lua:9, and all must declare the same");
 }
 
 static void ledger_worker_that_declared_nothing_is_refused(void **state)
@@ -231,7 +247,7 @@ static void ledger_worker_that_declared_nothing_is_refused(void **state)
     struct context *c = *state;
     make_session(c, at(1, 1, true, 7), "");
     assert_int_equal(ledger_check(c->ledger, 1, 2, &c->error), ERROR_INVALID_PARAMETER);
-    assert_string_equal(c->error.hint, "worker 0 declared nothing");
+    assert_string_equal(c->error.hint, "worker 0 declared nothing, and all must declare the same");
 }
 
 static void ledger_ordinal_tells_apart_what_one_line_makes(void **state)
@@ -393,6 +409,36 @@ static void ledger_held_port_rolls_back_and_names_the_holder(void **state)
     assert_int_equal(fake_open_count(FAKE_URL), 2);
 }
 
+static void ledger_url_that_another_line_has_is_named(void **state)
+{
+    struct context *c = *state;
+    struct graph g = declare(c, 1, 0);
+    make_url(c, at(1, 0, true, 6), g.group, "http://LOCALHOST:8080/B");
+    assert_int_equal(ledger_commit(c->ledger, 1, LEDGER_PHASE_OBJECTS, &c->error), NO_ERROR);
+    fake_fail_call("HttpAddUrlToUrlGroup", 5, ERROR_ALREADY_EXISTS);
+    assert_int_equal(ledger_commit(c->ledger, 1, LEDGER_PHASE_URLS, &c->error),
+                     ERROR_ALREADY_EXISTS);
+    assert_string_equal(c->error.hint, "/b/ has it, added at app.lua:5");
+    assert_int_equal(c->error.site.line, 6);
+}
+
+static void ledger_failed_change_is_put_back(void **state)
+{
+    struct context *c = *state;
+    struct ledger_origin origin = at(1, 0, false, 9);
+    uint64_t id = make_session(c, origin, "");
+    struct properties change = header_wait(9);
+    open_now(c, origin, id);
+    change.present |= 1u << PROPERTY_BANDWIDTH;
+    change.value[PROPERTY_BANDWIDTH] = 5000;
+    size_t from = fake_record_count();
+    fake_fail_nth(2, ERROR_NOT_SUPPORTED);
+    assert_int_equal(ledger_set(c->ledger, &origin, id, &change, &c->error), ERROR_NOT_SUPPORTED);
+    assert_string_equal(c->error.hint, "leave out bandwidth");
+    assert_int_equal(fake_record_count(), from + 3); /* set, refused, put back */
+    assert_int_equal(header_wait_of(c, origin, id), 0);
+}
+
 static void ledger_error_reads_as_one_line(void **state)
 {
     struct context *c = *state;
@@ -541,20 +587,6 @@ static void ledger_retire_withdraws_what_the_new_generation_lacks(void **state)
     assert_string_equal(fake_record_at(from)->object, "http://localhost:8080/a/");
 }
 
-static struct properties header_wait(uint32_t seconds)
-{
-    struct properties set = {.present = 1u << PROPERTY_HEADER_WAIT};
-    set.value[PROPERTY_HEADER_WAIT] = seconds;
-    return set;
-}
-
-static uint32_t header_wait_of(struct context *c, struct ledger_origin origin, uint64_t id)
-{
-    struct properties set;
-    assert_int_equal(ledger_get(c->ledger, &origin, id, &set), NO_ERROR);
-    return (set.present >> PROPERTY_HEADER_WAIT & 1u) != 0 ? set.value[PROPERTY_HEADER_WAIT] : 0;
-}
-
 static uint64_t session_with(struct context *c, uint32_t generation, uint32_t seconds)
 {
     uint64_t id = 0;
@@ -615,7 +647,7 @@ static void ledger_refused_property_fails_the_object(void **state)
     session_with(c, 1, 5);
     assert_int_equal(ledger_commit(c->ledger, 1, LEDGER_PHASE_OBJECTS, &c->error),
                      ERROR_NOT_SUPPORTED);
-    assert_string_equal(c->error.hint, "timeouts.header_wait: this provider does not have it");
+    assert_string_equal(c->error.hint, "leave out timeouts.header_wait");
     assert_int_equal(fake_open_count(FAKE_SESSION), 0); /* made, and closed again */
     ledger_discard(c->ledger, 1);
 }
@@ -772,6 +804,8 @@ int main(void)
         TEST(ledger_bare_path_skips_addresses_the_machine_lacks),
         TEST(ledger_bare_path_needs_localhost),
         TEST(ledger_held_port_rolls_back_and_names_the_holder),
+        TEST(ledger_url_that_another_line_has_is_named),
+        TEST(ledger_failed_change_is_put_back),
         TEST(ledger_error_reads_as_one_line),
         TEST(ledger_addresses_are_judged),
         TEST(ledger_closing_a_queue_unbinds_its_groups_first),
