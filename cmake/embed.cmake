@@ -26,7 +26,7 @@ file(WRITE ${OUT}/embedded.h [[
 
 /* One module. All pointers are static and live as long as the process. */
 struct embedded_file {
-    const char *name;           /* as `require` says it: lua/http.lua is "http", lua/a/b.lua "a.b" */
+    const char *name;           /* for `require`: lua/http.lua is "http", lua/a/b.lua "a.b" */
     const unsigned char *bytes; /* source text; a zero byte follows it, not counted in len */
     size_t len;                 /* bytes of source text */
 };

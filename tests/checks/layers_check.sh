@@ -47,6 +47,7 @@ files host -- '*.h' | while read -r header; do
         /^[ \t]*#[ \t]*include[ \t]*"[a-z]+\// { split($0, q, "\""); print from, q[2] }' "$header"
 done >"$findings.edges"
 if ! tsort "$findings.edges" >/dev/null 2>"$findings.ring"; then
-    sed -n 's/^tsort: \([^ ]*\.h\)$/host\/\1:1: in a ring of includes/p' "$findings.ring" >>"$findings"
+    sed -n 's/^tsort: \([^ ]*\.h\)$/host\/\1:1: in a ring of includes/p' "$findings.ring" \
+        >>"$findings"
 fi
 finish "the order of the layers: cli > runtime > binding > engine > net | protocol > api > base"

@@ -7,7 +7,11 @@ files host -- '*.c' '*.h' |
     grep -vE '^host/windows/|^host/api/httpapi\.h$|_(posix|linux|windows|epoll|uring)\.[ch]$' |
     while read -r file; do
         stripped "$file" | awk -v file="$file" '
-            /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/ && /_WIN32|_WIN64|__linux|__unix|__APPLE__|__FreeBSD|__OpenBSD|__NetBSD|__CYGWIN__|__MINGW|_MSC_VER|__ANDROID__/ {
+            BEGIN {
+                system = "_WIN32|_WIN64|_MSC_VER|__MINGW|__CYGWIN__|__linux|__unix|__APPLE__"
+                system = system "|__FreeBSD|__OpenBSD|__NetBSD|__ANDROID__"
+            }
+            /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/ && $0 ~ system {
                 printf "%s:%d: platform test in a shared file\n", file, FNR
             }'
     done >"$findings" || true

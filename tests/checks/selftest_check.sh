@@ -125,9 +125,9 @@ must_fail length 'has 101 lines' host/base/thing.c <"$tree.function"
 { i=0; while [ $i -lt 801 ]; do echo '/* line */'; i=$((i + 1)); done; } >"$tree.function"
 must_fail length 'the file has' host/base/thing.c <"$tree.function"
 rm -f "$tree.function"
-must_fail length '106 columns' lua/m.lua <<'LUA'
--- ......................................................................................................x
-LUA
+printf -- '-- %0103d\n' 0 >"$tree.text"
+must_fail length '106 columns' lua/m.lua <"$tree.text"
+rm -f "$tree.text"
 must_fail format 'clang-formatted' host/base/thing.c <<'C'
 int  f( void );
 C

@@ -3,7 +3,8 @@
 . "$(dirname -- "$0")/lib.sh"
 
 # In two parts, so that this file does not hold the words itself.
-pattern='/wo''rk/|/ro''ot/|regi''stry\.npmjs|pypi\.o''rg|proxy\.go''lang|crat''es\.io|lua''rocks\.org'
+pattern='/wo''rk/|/ro''ot/'
+pattern=$pattern'|regi''stry\.npmjs|pypi\.o''rg|proxy\.go''lang|crat''es\.io|lua''rocks\.org'
 files . -- '*' | grep -vE '^\./(build|\.git)/|/corpus/' | while read -r file; do
     { grep -nIiE "$pattern" "$file" || true; } | cut -c 1-100 | sed "s|^|${file#./}:|"
 done >"$findings"
