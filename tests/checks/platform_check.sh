@@ -8,10 +8,10 @@ files host -- '*.c' '*.h' |
     while read -r file; do
         stripped "$file" | awk -v file="$file" '
             BEGIN {
-                system = "_WIN32|_WIN64|_MSC_VER|__MINGW|__CYGWIN__|__linux|__unix|__APPLE__"
-                system = system "|__FreeBSD|__OpenBSD|__NetBSD|__ANDROID__"
+                platforms = "_WIN32|_WIN64|_MSC_VER|__MINGW|__CYGWIN__|__linux|__unix|__APPLE__"
+                platforms = platforms "|__FreeBSD|__OpenBSD|__NetBSD|__ANDROID__"
             }
-            /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/ && $0 ~ system {
+            /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/ && $0 ~ platforms {
                 printf "%s:%d: platform test in a shared file\n", file, FNR
             }'
     done >"$findings" || true

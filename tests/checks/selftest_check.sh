@@ -41,10 +41,13 @@ C
     printf 'See `host/base/thing.c` and [the loop](../lua/m.lua).\n' >"$tree/docs/a.md"
 }
 
-# must_pass CHECK: the tree as it is.
+# must_pass CHECK: the tree as it is; a check that cannot do its work says something.
 must_pass() {
-    if ! output=$(CHECK_ROOT=$tree sh "$checks/$1_check.sh" 2>&1); then
-        printf '%s fails on a good tree:\n%s\n' "$1" "$output" >&2
+    status=0
+    output=$(CHECK_ROOT=$tree sh "$checks/$1_check.sh" 2>&1) || status=$?
+    [ $status != 77 ] || return 0
+    if [ $status != 0 ] || [ -n "$output" ]; then
+        printf '%s does not pass a good tree:\n%s\n' "$1" "$output" >&2
         failures=$((failures + 1))
     fi
 }
