@@ -3,7 +3,7 @@
 --
 --   moonlatch scripts/lifetimes.lua --trace close
 --   curl http://localhost:8080/api/          curl http://localhost:8080/api/tree
---   curl -X POST http://localhost:8080/api/stop
+--   curl -d '' http://localhost:8080/api/stop
 --
 -- Stop it with Ctrl-C or by the last line and read on stderr in which order the host closed: the
 -- URLs, the group, the session, the queue, then HttpTerminate.

@@ -22,8 +22,14 @@ local _env <close> = closing(environment)
 local db = assert(environment:connect(http.arg.db or "notes.db"))
 local _db <close> = closing(db)
 
-assert(db:execute "PRAGMA journal_mode = WAL")
-assert(db:execute "PRAGMA busy_timeout = 2000")
+-- A pragma answers with a row.
+local function set(pragma)
+  local answer = assert(db:execute("PRAGMA " .. pragma))
+  if type(answer) == "userdata" then answer:close() end
+end
+
+set "journal_mode = WAL"
+set "busy_timeout = 2000"
 assert(db:execute [[
   CREATE TABLE IF NOT EXISTS notes (
     id INTEGER PRIMARY KEY,

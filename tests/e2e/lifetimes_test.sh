@@ -16,7 +16,7 @@ until_true 5 is_there || fail "brief never came"
 wait $brief || fail "curl"
 grep -q 'is gone' "$work/brief" || fail "$(cat "$work/brief")"
 [ "$(ask -o "$work/got" "$url/api/brief/" | tail -n 1)" = 404 ] || fail "brief is still there"
-expect_answer 202 "stopping" -X POST "$url/api/stop"
+expect_answer 202 "stopping" -d "" "$url/api/stop"
 wait_end
 expect_code 0
 expect_closed 4

@@ -69,9 +69,17 @@ function client.ask(url, ...)
   return client.start(url, ...).wait()
 end
 
--- The URL object's address on IPv4 loopback, without the final slash.
+-- Writes a body that is too long for a command line to a file; its name.
+function client.file(text)
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, "wb"))
+  file:write(text)
+  return path
+end
+
+-- The URL object's first address, without the final slash; known once the script serves.
 function client.address(url)
-  return (url.prefixes[1]:gsub("localhost", "127.0.0.1"):gsub("/$", ""))
+  return (url.prefixes[1]:gsub("/$", ""))
 end
 
 return client

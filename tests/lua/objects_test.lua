@@ -4,8 +4,7 @@ local test = require "test"
 local client = require "client"
 
 local base = http.add_url("/base/", function() return "base" end)
-local address = client.address(base):gsub("/base$", "")
-local prefix = address:gsub("127%.0%.0%.1", "localhost")
+local address -- of this server, known once it serves
 
 local function make()
   local queue = http.queue {}
@@ -14,15 +13,21 @@ local function make()
   return queue, session, group
 end
 
+test("a URL knows what was registered for it", function()
+  address = test.match(base.prefixes[1], "^(http://localhost:%d+)/base/$")
+  test.equal(base.path, "/base/")
+  test.equal(client.ask(address .. "/base/").body, "base")
+end)
+
 test("types name themselves", function()
   local queue <close> = http.queue {}
   local session <close> = http.session { name = "typed" }
   local group <close> = http.group(session, { queue = queue })
-  local url <close> = http.add_url(group, prefix .. "/typed/", function() end)
+  local url <close> = http.add_url(group, address .. "/typed/", function() end)
   for object, name in pairs { [queue] = "queue", [session] = "session", [group] = "group",
     [url] = "url" } do
     test.is(object, "http." .. name)
-    test.match(tostring(object), "^http%." .. name .. " %(")
+    test.match(tostring(object), "^http%." .. name .. " .*objects_test%.lua:%d+")
     test.truthy(debug.getmetatable(object).__gc)
     test.truthy(debug.getmetatable(object).__close)
     test.equal(getmetatable(object), false, "a script cannot take it apart")
@@ -34,12 +39,12 @@ test("both forms of a call are the same", function()
   local session <close> = http.session {}
   local one <close> = session:group { queue = queue }
   local two <close> = http.group(session, { queue = queue })
-  local a <close> = one:add_url(prefix .. "/one/", function() return "one" end)
-  local b <close> = http.add_url(two, prefix .. "/two/", function() return "two" end)
+  local a <close> = one:add_url(address .. "/one/", function() return "one" end)
+  local b <close> = http.add_url(two, address .. "/two/", function() return "two" end)
   test.equal(client.ask(address .. "/one/").body, "one")
   test.equal(client.ask(address .. "/two/").body, "two")
   test.truthy(http.remove_url(one, a))
-  test.truthy(two:remove_url(prefix .. "/two/"))
+  test.truthy(two:remove_url(address .. "/two/"))
   test.equal(client.ask(address .. "/one/").status, 404)
   test.equal(client.ask(address .. "/two/").status, 404)
   test.equal(b.closed, true)
@@ -47,7 +52,7 @@ end)
 
 test("closing twice is silent", function()
   local queue, session, group = make()
-  local url = group:add_url(prefix .. "/twice/", function() end)
+  local url = group:add_url(address .. "/twice/", function() end)
   for _ = 1, 2 do
     url:close()
     group:close()
@@ -59,7 +64,7 @@ end)
 
 test("closing parents first closes children", function()
   local queue, session, group = make()
-  local url = group:add_url(prefix .. "/parents/", function() return "x" end)
+  local url = group:add_url(address .. "/parents/", function() return "x" end)
   test.equal(client.ask(address .. "/parents/").status, 200)
   session:close()
   test.equal(group.closed, true)
@@ -70,7 +75,7 @@ end)
 
 test("closing a queue first unbinds its groups", function()
   local queue, session, group = make()
-  local url <close> = group:add_url(prefix .. "/unbound/", function() return "x" end)
+  local url <close> = group:add_url(address .. "/unbound/", function() return "x" end)
   queue:close()
   test.equal(client.ask(address .. "/unbound/").status, 503)
   test.falsy(url.closed)
@@ -100,7 +105,7 @@ test("a registered group stays until its URL is closed", function()
   local url
   do
     local _, _, group = make()
-    url = group:add_url(prefix .. "/anchored/", function() return "anchored" end)
+    url = group:add_url(address .. "/anchored/", function() return "anchored" end)
   end
   for _ = 1, 3 do collectgarbage() end
   test.equal(client.ask(address .. "/anchored/").body, "anchored")
@@ -112,7 +117,7 @@ test("a URL that was dropped goes on serving", function()
   local session <close> = http.session {}
   local queue <close> = http.queue {}
   do
-    session:group { queue = queue }:add_url(prefix .. "/dropped/", function() return "kept" end)
+    session:group { queue = queue }:add_url(address .. "/dropped/", function() return "kept" end)
   end
   for _ = 1, 3 do collectgarbage() end
   test.equal(client.ask(address .. "/dropped/").body, "kept")
@@ -123,7 +128,7 @@ test("a block closes in reverse order", function()
     local queue <close> = http.queue {}
     local session <close> = http.session {}
     local group <close> = session:group { queue = queue }
-    local url <close> = group:add_url(prefix .. "/block/", function() return "block" end)
+    local url <close> = group:add_url(address .. "/block/", function() return "block" end)
     test.equal(client.ask(address .. "/block/").body, "block")
     test.falsy(url.closed)
   end
@@ -144,8 +149,8 @@ test("a URL twice is refused", function()
   local queue <close> = http.queue {}
   local session <close> = http.session {}
   local group <close> = session:group { queue = queue }
-  local url <close> = group:add_url(prefix .. "/same/", function() end)
-  local again, err = group:add_url(prefix .. "/same/", function() end)
+  local url <close> = group:add_url(address .. "/same/", function() end)
+  local again, err = group:add_url(address .. "/same/", function() end)
   test.fails(again, err, "ERROR_ALREADY_EXISTS")
   test.equal(err.code, 183)
   test.falsy(url.closed)
@@ -189,7 +194,7 @@ test("an inactive group answers 503", function()
   local queue <close> = http.queue { verbosity = "limited" }
   local session <close> = http.session {}
   local group <close> = session:group { queue = queue }
-  local url <close> = group:add_url(prefix .. "/asleep/", function() return "awake" end)
+  local url <close> = group:add_url(address .. "/asleep/", function() return "awake" end)
   test.equal(client.ask(address .. "/asleep/").status, 200)
   group.state = "inactive"
   test.equal(client.ask(address .. "/asleep/").status, 503)

@@ -5,12 +5,11 @@ local client = require "client"
 local handler -- of the running test
 
 local root = http.add_url("/t/", function(request) return handler(request) end)
-local address = client.address(root)
 
 -- Asks with the function as handler.
 local function ask(f, path, ...)
   handler = f
-  return client.ask(address .. (path or "/"), ...)
+  return client.ask(client.address(root) .. (path or "/"), ...)
 end
 
 test("method, path, query and headers", function()
@@ -103,13 +102,24 @@ test("a body as a whole, with a limit", function()
 end)
 
 test("save writes a file", function()
-  local path = os.tmpname()
+  local path, body = os.tmpname(), client.file(("y"):rep(200000))
   local answer = ask(function(request) return { bytes = request:save(path, { limit = "1M" }) } end,
-    "/", "--data-binary", ("y"):rep(200000))
+    "/", "--data-binary", "@" .. body)
   test.equal(answer.body, '{"bytes":200000}')
   local file <close> = io.open(path)
   test.equal(#file:read("a"), 200000)
   os.remove(path)
+  os.remove(body)
+end)
+
+test("save past its limit leaves nothing", function()
+  local path, body = os.tmpname(), client.file(("y"):rep(200000))
+  os.remove(path)
+  local answer = ask(function(request) return request:save(path, { limit = "100K" }) end, "/",
+    "--data-binary", "@" .. body)
+  test.equal(answer.status, 413)
+  test.equal(io.open(path), nil)
+  os.remove(body)
 end)
 
 test("respond answers once", function()
@@ -157,7 +167,7 @@ end)
 test("a slow handler does not hold up others", function()
   local slow_done
   handler = function() http.sleep(0.5) slow_done = true return "slow" end
-  local slow = client.start(address .. "/")
+  local slow = client.start(client.address(root) .. "/")
   test.eventually(function() return handler end)
   http.sleep(0.1)
   local fast = ask(function() return "fast" end)
@@ -166,15 +176,32 @@ test("a slow handler does not hold up others", function()
   test.equal(slow.wait().body, "slow")
 end)
 
-test("a client that goes away cancels its handler", function()
-  local cancelled
-  handler = function()
-    local _ <close> = setmetatable({}, { __close = function(_, err) cancelled = err end })
-    http.sleep(20)
+test("a client that goes away ends its handler", function()
+  local ended
+  handler = function(request)
+    local _ <close> = setmetatable({}, { __close = function(_, err) ended = err or "a write" end })
+    local out <close> = request:stream(200)
+    repeat http.sleep(0.01) until not out:write(("x"):rep(100000))
   end
-  client.start(address .. "/", "--max-time", "0.2").wait()
-  test.eventually(function() return cancelled end)
-  test.match(tostring(cancelled), "cancelled")
+  client.start(client.address(root) .. "/", "--max-time", "0.2").wait()
+  test.eventually(function() return ended end)
+  if ended ~= "a write" then test.match(tostring(ended), "cancelled") end
+end)
+
+test("a slow reader holds up its own handler alone", function()
+  local written = 0
+  handler = function(request)
+    local out <close> = request:stream(200)
+    for _ = 1, 1000 do
+      if not out:write(("x"):rep(100000)) then return end
+      written = written + 100000
+    end
+  end
+  local slow = client.start(client.address(root) .. "/", "--limit-rate", "100k", "--max-time", "1")
+  test.eventually(function() return written > 0 end)
+  test.equal(ask(function() return "meanwhile" end).body, "meanwhile")
+  slow.wait()
+  test.truthy(written < 50000000, "the writer waits for the reader")
 end)
 
 test("a router mounted below a path", function()
@@ -186,8 +213,8 @@ test("a router mounted below a path", function()
   local routed = client.address(url)
   test.equal(client.ask(routed .. "/users/7").body, "user 7")
   test.equal(client.ask(routed .. "/users/me").body, "me")
-  test.equal(client.ask(routed .. "/users", "-X", "POST").status, 201)
-  local wrong = client.ask(routed .. "/users", "-X", "PUT")
+  test.equal(client.ask(routed .. "/users", "-d", "").status, 201)
+  local wrong = client.ask(routed .. "/users", "-X", "PUT", "-d", "")
   test.equal(wrong.status, 405)
   test.match(wrong.headers.allow, "POST")
   test.equal(client.ask(routed .. "/nobody").status, 404)
