@@ -1,4 +1,5 @@
-/* Request bodies: copied with the request, read afterwards, chunked, and 100-continue. */
+/* Request bodies: copied with the request, read afterwards, chunked, and 100-continue.
+ * ctest-timeout: 180 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

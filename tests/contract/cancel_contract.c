@@ -1,5 +1,6 @@
 /* Ending what waits: CancelIoEx, HttpCancelHttpRequest, HttpWaitForDisconnect, and the two ways to
- * end a queue. */
+ * end a queue.
+ * ctest-timeout: 180 */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* The contract with a loop: one thread that serves, completions delivered by loop_run_once, and
  * nothing from inside a contract call. The client lives on the same thread: it writes, the loop
- * turns until something has completed, it reads. */
+ * turns until something has completed, it reads.
+ * ctest-timeout: 180 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

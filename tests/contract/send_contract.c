@@ -1,4 +1,5 @@
-/* HttpSendHttpResponse: what stands on the wire for an answer given in one call. */
+/* HttpSendHttpResponse: what stands on the wire for an answer given in one call.
+ * ctest-timeout: 180 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

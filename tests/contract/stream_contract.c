@@ -1,4 +1,5 @@
-/* HttpSendResponseEntityBody: answers in several calls. */
+/* HttpSendResponseEntityBody: answers in several calls.
+ * ctest-timeout: 180 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* The six timeouts, each set to its smallest value and waited for. No case looks at a clock: it
- * waits until the connection is closed, and only whether that happens is checked. */
+ * waits until the connection is closed, and only whether that happens is checked.
+ * ctest-timeout: 180 */
 #include <stdlib.h>
 #include <string.h>
 
