@@ -281,7 +281,8 @@ static ULONG finish(struct making *m, struct node **out)
     return NO_ERROR;
 }
 
-/* What the node is to be when it opens or its generation commits. A state that has loaded does not
+/* What the node is to be when it opens or its generation commits. Calls of one generation that name
+ * the same node add up; the first one of a generation begins anew. A state that has loaded does not
  * change what is there already. */
 static void want(const struct making *m, struct node *node, const struct properties *properties,
                  struct node *queue)
@@ -289,9 +290,17 @@ static void want(const struct making *m, struct node *node, const struct propert
     if (m->found != NULL && !m->origin->loading) {
         return;
     }
-    node->wanted = properties == NULL ? (struct properties){0} : *properties;
-    node->queue_wanted = queue;
-    node->wanted_generation = m->origin->generation;
+    if (m->found == NULL || node->wanted_generation != m->origin->generation) {
+        node->wanted = (struct properties){0};
+        node->queue_wanted = NULL;
+        node->wanted_generation = m->origin->generation;
+    }
+    if (properties != NULL) {
+        properties_merge(&node->wanted, properties);
+    }
+    if (queue != NULL) {
+        node->queue_wanted = queue;
+    }
 }
 
 /* A parent or queue that the state may build on: the host's, or one it holds a share of. */

@@ -41,6 +41,7 @@ struct binding_part {
         *types; /* NULL-terminated; metatables are made for them; may be NULL */
     /* Anything else, with the module table on top of the stack; may be NULL. [-0,+0,e] */
     void (*open)(lua_State *L);
+    const struct binding_entry *aliases; /* names of types that signatures use; may be NULL */
 };
 
 /* Makes the module table, the metatables, the global `http` and package.loaded.http. parts:

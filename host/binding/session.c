@@ -62,4 +62,28 @@ static const struct binding_type session_type = {
 };
 
 static const struct binding_type *const types[] = {&session_type, NULL};
-const struct binding_part session_part = {.functions = functions, .types = types};
+
+/* Shared by the four object types. */
+static const struct binding_entry aliases[] = {
+    {"http.state", NULL, "\"active\"|\"inactive\"", "Whether requests are served or refused."},
+    {"http.timeouts", NULL,
+     "{ entity_body?: integer|false, drain_entity_body?: integer|false, request_queue?: "
+     "integer|false, idle_connection?: integer|false, header_wait?: integer|false, min_send_rate?: "
+     "integer|false }",
+     "Whole seconds, min_send_rate in bytes a second; false: no limit."},
+    {"http.verbosity", NULL, "\"basic\"|\"limited\"|\"full\"",
+     "What a client sees when the queue refuses: nothing, 503, or 503 and why."},
+    {"http.group_options", NULL,
+     "{ name?: string, queue?: http.queue|table, timeouts?: http.timeouts, state?: http.state, "
+     "connection_limit?: integer|false, bandwidth?: integer|false }",
+     "What a group is made with."},
+    {"http.handler", NULL, "(fun(request: http.request): ...)|http.router",
+     "Answers a request with what it returns."},
+    {"http.error", NULL,
+     "{ name: string, code: integer, call?: string, object?: string, hint?: string, where?: string "
+     "}",
+     "What went wrong; tostring makes one line of it."},
+    {0}};
+
+const struct binding_part session_part = {
+    .functions = functions, .types = types, .aliases = aliases};

@@ -205,6 +205,22 @@ static void types_close_twice_is_silent(void **state)
     assert_string_equal(fake_record_at(from + 3)->call, "HttpCloseRequestQueue");
 }
 
+static void types_naming_an_object_again_adds_to_it(void **state)
+{
+    struct context *c = *state;
+    run(c, GRAPH "again = http.session { name = 'shop' }\n"
+                 "named = again:group { name = 'g', queue = queue, connection_limit = 5 }\n"
+                 "same = session:group { name = 'g', state = 'inactive' }\n"
+                 "assert(again.timeouts.header_wait == 5 and same.connection_limit == 5)\n"
+                 "assert(named.state == 'inactive')");
+    commit(c);
+    assert_int_equal(fake_open_count(FAKE_SESSION), 1);
+    assert_int_equal(fake_open_count(FAKE_GROUP), 2);
+    assert_int_equal(fake_count_calls("HttpSetUrlGroupProperty"), 4); /* two of them bind */
+    run(c, "again:close() assert(again.closed and not session.closed and not named.closed)\n"
+           "named:close() assert(not same.closed) session:close() assert(same.closed)");
+}
+
 static void types_to_be_closed_variables_close_in_order(void **state)
 {
     struct context *c = *state;
@@ -504,6 +520,9 @@ static void types_every_entry_is_documented(void **state)
             assert_true(e->function != NULL && e->signature[0] != '\0' && e->doc[0] != '\0');
             count++;
         }
+        for (const struct binding_entry *e = (*part)->aliases; e != NULL && e->name; e++) {
+            assert_true(e->signature[0] != '\0' && e->doc[0] != '\0');
+        }
         for (size_t i = 0; (*part)->types != NULL && (*part)->types[i] != NULL; i++) {
             const struct binding_type *type = (*part)->types[i];
             const struct binding_entry *lists[] = {type->methods, type->fields};
@@ -528,6 +547,7 @@ int main(void)
         TEST(types_functions_and_methods_are_the_same),
         TEST(types_tell_their_name_and_place),
         TEST(types_close_twice_is_silent),
+        TEST(types_naming_an_object_again_adds_to_it),
         TEST(types_to_be_closed_variables_close_in_order),
         TEST(types_collected_unregistered_group_is_closed_and_logged),
         TEST(types_collected_registered_group_stays_until_its_url_closes),
