@@ -229,8 +229,8 @@ bool ledger_url_prefix(struct ledger *ledger, uint64_t id, size_t i, char *out, 
  */
 uint32_t ledger_url_segments(struct ledger *ledger, uint64_t id);
 
-/* A worker of the generation that has the URL, for a request that came to one that has not (only one
- * state may have added it after loading). LEDGER_WORKER_HOST: none has. Any thread. */
+/* A worker of the generation that has the URL, for a request that came to one that has not: after
+ * loading, one state alone may have added it. LEDGER_WORKER_HOST: none has. Any thread. */
 uint16_t ledger_url_worker(struct ledger *ledger, uint32_t generation, uint64_t id);
 
 /* --- closing ------------------------------------------------------------------------------- */
