@@ -16,6 +16,7 @@
 
 static void free_call(struct shard *shard, struct call *call)
 {
+    overlapped_drop(call->event_fd);
     if (call->holds_queue) {
         queue_unref(shard->engine, call->queue);
     }
@@ -56,7 +57,8 @@ static void send_result(struct shard *shard, struct call *call, ULONG status, UL
     call->status = status;
     call->bytes = bytes;
     if (call->home == NULL) {
-        overlapped_finish(call->overlapped, status, bytes);
+        overlapped_finish(call->overlapped, status, bytes, call->event_fd);
+        call->event_fd = -1;
         free_call(shard, call);
     } else if (call->away) {
         call->task.run = on_home;
@@ -130,11 +132,12 @@ ULONG call_here(struct shard *shard, const struct call *prototype, PULONG bytes_
         return ERROR_NOT_ENOUGH_MEMORY;
     }
     *call = *prototype;
+    call->event_fd = -1;
     OVERLAPPED *overlapped = call->overlapped;
     struct call_waiter nobody = {
         PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true, false, 0, 0};
     if (overlapped != NULL) {
-        overlapped_start(overlapped);
+        call->event_fd = overlapped_start(overlapped);
         call->home = overlapped->hEvent == NULL ? shard : NULL;
     } else {
         call->waiter = &nobody;
@@ -196,6 +199,7 @@ static struct call *make_travelling(const struct call *prototype)
         return NULL;
     }
     *call = *prototype;
+    call->event_fd = -1;
     if (call->queue != NULL) {
         queue_ref(call->queue);
         call->holds_queue = true;
@@ -209,7 +213,7 @@ static void address_call(struct call *call, struct call_waiter *waiter)
     struct shard *here = shard_current();
     bool to_loop = call->overlapped != NULL && call->overlapped->hEvent == NULL && here != NULL;
     if (call->overlapped != NULL) {
-        overlapped_start(call->overlapped);
+        call->event_fd = overlapped_start(call->overlapped);
     }
     if (to_loop) {
         call->home = here;
@@ -485,7 +489,7 @@ static unsigned abort_orphans(struct engine *engine, struct list *orphans)
         if (call->waiter != NULL) {
             signal_waiter(call->waiter, ERROR_OPERATION_ABORTED, 0);
         } else {
-            overlapped_finish(call->overlapped, ERROR_OPERATION_ABORTED, 0);
+            overlapped_finish(call->overlapped, ERROR_OPERATION_ABORTED, 0, call->event_fd);
         }
         free(call);
         count++;

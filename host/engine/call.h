@@ -71,6 +71,7 @@ struct call {
     struct shard *home;         /* whose loop gets the completion; NULL: waiter or event */
     struct call_waiter *waiter; /* NULL: completion or event */
     OVERLAPPED *overlapped;     /* NULL: synchronous */
+    int event_fd;               /* our descriptor of its event, -1 = none (overlapped.h) */
     ULONG status, bytes;        /* result, on its way home and after call_run */
     union {
         struct call_receive receive;
@@ -108,6 +109,6 @@ bool call_lend(struct shard *shard, struct queue *queue, struct call *call, uint
 /* The shard closes: finds another place for a receive that is not its own. false: there is none. */
 bool call_move_on(struct shard *shard, struct call *call);
 
-/* CancelIoEx for receives, body reads and waits for disconnect. Returns whether anything was cancelled (for other loops: is being
- * cancelled). The lock is held on entry and left here. */
+/* CancelIoEx for receives, body reads and waits for disconnect. Returns whether anything was
+ * cancelled (for other loops: is being cancelled). The lock is held on entry and left here. */
 bool call_cancel(struct engine *engine, struct queue *queue, const OVERLAPPED *overlapped);

@@ -5,6 +5,12 @@
 #include "api/httpapi.h"
 #include "engine/lifetime.h"
 
+/* Service configuration needs the other flag. */
+static ULONG not_yet_configured(void)
+{
+    return lifetime_has_config() ? ERROR_NOT_SUPPORTED : ERROR_DLL_INIT_FAILED;
+}
+
 static ULONG not_yet(void)
 {
     struct engine *engine = NULL;
@@ -172,7 +178,7 @@ ULONG WINAPI HttpSetServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONF
     (void)pConfigInformation;
     (void)ConfigInformationLength;
     (void)pOverlapped;
-    return not_yet();
+    return not_yet_configured();
 }
 
 ULONG WINAPI HttpUpdateServiceConfiguration(HANDLE Handle, HTTP_SERVICE_CONFIG_ID ConfigId,
@@ -184,7 +190,7 @@ ULONG WINAPI HttpUpdateServiceConfiguration(HANDLE Handle, HTTP_SERVICE_CONFIG_I
     (void)ConfigInfo;
     (void)ConfigInfoLength;
     (void)Overlapped;
-    return not_yet();
+    return not_yet_configured();
 }
 
 ULONG WINAPI HttpDeleteServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONFIG_ID ConfigId,
@@ -196,7 +202,7 @@ ULONG WINAPI HttpDeleteServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_C
     (void)pConfigInformation;
     (void)ConfigInformationLength;
     (void)pOverlapped;
-    return not_yet();
+    return not_yet_configured();
 }
 
 ULONG WINAPI HttpQueryServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CONFIG_ID ConfigId,
@@ -212,7 +218,7 @@ ULONG WINAPI HttpQueryServiceConfiguration(HANDLE ServiceHandle, HTTP_SERVICE_CO
     (void)OutputLength;
     (void)pReturnLength;
     (void)pOverlapped;
-    return not_yet();
+    return not_yet_configured();
 }
 
 ULONG WINAPI HttpCreateHttpHandle(PHANDLE RequestQueueHandle, ULONG Reserved)

@@ -29,6 +29,14 @@ ULONG lifetime_enter(struct engine **out)
     return NO_ERROR;
 }
 
+bool lifetime_has_config(void)
+{
+    pthread_mutex_lock(&process.lock);
+    bool has = process.config_count > 0;
+    pthread_mutex_unlock(&process.lock);
+    return has;
+}
+
 void lifetime_leave(struct engine *engine)
 {
     assert(engine == &process);

@@ -32,7 +32,8 @@ enum {
     LIFETIME_SHARDS_MAX = 64 /* loops with a queue attached, the engine's own thread included */
 };
 
-/* Kinds of ids, so that one is never taken for another. They lie above every generation that can be reached. */
+/* Kinds of ids, so that one is never taken for another. They lie above every generation that can be
+ * reached. */
 #define LIFETIME_SESSION_BIT (UINT64_C(1) << 61)
 #define LIFETIME_GROUP_BIT   (UINT64_C(1) << 62)
 
@@ -65,6 +66,9 @@ static inline bool lifetime_is_version(HTTPAPI_VERSION version, USHORT major)
 {
     return version.HttpApiMajorVersion == major && version.HttpApiMinorVersion == 0;
 }
+
+/* Whether CONFIG is initialised. Takes the lock for a moment. */
+bool lifetime_has_config(void);
 
 /* Takes and leaves the lock. lifetime_enter returns ERROR_DLL_INIT_FAILED, without the lock, when
  * SERVER is not initialised. */

@@ -3,6 +3,7 @@
 #include "engine/overlapped.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -147,23 +148,32 @@ static ULONG load_status(const OVERLAPPED *overlapped)
     return (ULONG)__atomic_load_n(&overlapped->Internal, __ATOMIC_ACQUIRE);
 }
 
-void overlapped_start(OVERLAPPED *overlapped)
+int overlapped_start(OVERLAPPED *overlapped)
 {
     store_status(overlapped, ERROR_IO_PENDING);
     overlapped->InternalHigh = 0;
-    if (overlapped->hEvent != NULL) {
-        (void)ResetEvent(
-            overlapped->hEvent); /* a bad event is the caller's loss: nobody will be woken */
+    if (overlapped->hEvent == NULL || !ResetEvent(overlapped->hEvent)) {
+        return -1;
+    }
+    return fcntl(event_fd(overlapped->hEvent), F_DUPFD_CLOEXEC, 0);
+}
+
+void overlapped_finish(OVERLAPPED *overlapped, ULONG status, ULONG bytes, int event)
+{
+    overlapped->InternalHigh = bytes;
+    store_status(overlapped, status); /* from here on the memory is the caller's again */
+    if (event >= 0) {
+        uint64_t one = 1;
+        ssize_t n = write(event, &one, sizeof one);
+        (void)n; /* a counter that is full is set, too */
+        (void)close(event);
     }
 }
 
-void overlapped_finish(OVERLAPPED *overlapped, ULONG status, ULONG bytes)
+void overlapped_drop(int event)
 {
-    HANDLE event = overlapped->hEvent; /* after the store the caller may take the memory back */
-    overlapped->InternalHigh = bytes;
-    store_status(overlapped, status);
-    if (event != NULL) {
-        (void)SetEvent(event);
+    if (event >= 0) {
+        (void)close(event);
     }
 }
 

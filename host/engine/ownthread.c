@@ -36,6 +36,8 @@ static void *run(void *argument)
     while (status == NO_ERROR && !atomic_load(&own->stop)) {
         status = loop_run_once(loop, UINT64_MAX);
     }
+    pthread_mutex_lock(&engine->lock); /* whoever asked to stop is done with waking the loop */
+    pthread_mutex_unlock(&engine->lock);
     if (loop != NULL) {
         loop_close(loop);
     }

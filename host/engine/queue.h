@@ -94,7 +94,8 @@ ULONG queue_receive(struct shard *shard, struct queue *queue, struct call *call)
  * time. */
 void queue_forget(struct request *request);
 /* CancelIoEx on this shard: ends the waiting receives, body reads and waits for disconnect of
- * `overlapped`, or of the queue when it is NULL. A send that is half way out is not called back. Returns how many. */
+ * `overlapped`, or of the queue when it is NULL. A send that is half way out is not called back.
+ * Returns how many. */
 unsigned queue_cancel_calls(struct shard *shard, struct queue *queue, const OVERLAPPED *overlapped);
 /* Acts on a phase that other threads have set. Frees the port (and clears *place) when it is
  * closed. */
