@@ -94,8 +94,10 @@ void ready_tell(const struct options *options, const struct host_event *event)
         (void)buf_printf(&text, "ready %s pid=%ld gen=%u\n", event->url, pid,
                          (unsigned)event->generation);
     }
-    (void)fwrite(text.p, 1, text.len, stdout); /* a closed stdout is the caller's wish */
-    (void)fflush(stdout);
+    if (text.len > 0) {
+        (void)fwrite(text.p, 1, text.len, stdout); /* a closed stdout is the caller's wish */
+        (void)fflush(stdout);
+    }
     if (options->ready_file != NULL) {
         buf_clear(&text);
         (void)buf_printf(&text, "{\"generation\":%u", (unsigned)event->generation);

@@ -98,4 +98,4 @@ static const struct binding_entry functions[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-const struct binding_part control_part = {functions, NULL, open_control};
+const struct binding_part control_part = {.functions = functions, .open = open_control};

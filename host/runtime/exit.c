@@ -58,6 +58,15 @@ static void kill_tasks(struct list *members)
     FOREACH_MEMBER(node, next, members)
     {
         state_kill_tasks(&member_at(node)->state, "the host stops");
+    }
+}
+
+/* After the tasks: a handler that was stopped has answered 503 by then. */
+static void cancel_requests(struct list *members)
+{
+    struct list_node *node, *next;
+    FOREACH_MEMBER(node, next, members)
+    {
         state_cancel_requests(&member_at(node)->state);
     }
 }
@@ -176,6 +185,11 @@ static void run_kill(struct worker_call *call)
     kill_tasks(&call->worker->members);
 }
 
+static void run_cancel_requests(struct worker_call *call)
+{
+    cancel_requests(&call->worker->members);
+}
+
 static void run_join(struct worker_call *call)
 {
     dispatch_stop_receiving(&call->worker->dispatch);
@@ -220,7 +234,7 @@ static bool is_part_over(void *ctx)
         struct worker *worker = &host->workers[i];
         bool over =
             progress->begun ? atomic_load(&worker_call(worker)->begun) : worker_call(worker)->done;
-        if (!over && !atomic_load(&worker->abandoned)) {
+        if (!over) {
             return progress->interruptible && host->signal_second != 0;
         }
     }
@@ -228,39 +242,52 @@ static bool is_part_over(void *ctx)
            progress->part->is_over_here(&host->members);
 }
 
-/* A worker that has not even begun sits in a C function that does not return. It is given some time
- * more, then left behind. */
-static void abandon_stuck(struct progress *progress, struct host_verdict *verdict)
+static unsigned count_stuck(const struct host *host)
+{
+    unsigned stuck = 0;
+    for (unsigned i = 0; i < host->worker_count; i++) {
+        const struct worker *worker = &host->workers[i];
+        stuck += atomic_load(&worker->calls[worker->current].begun) ? 0 : 1;
+    }
+    return stuck;
+}
+
+/* A worker that has not even begun sits in a C function that does not return. It is given some time more; then the verdict is `forced`. */
+static void wait_for_stuck(struct progress *progress, struct host_verdict *verdict)
 {
     struct host *host = progress->host;
-    uint64_t now_ns = loop_now_ns(host->loop);
+    unsigned stuck = count_stuck(host);
     progress->begun = true;
-    progress->interruptible = false;
-    if (host_wait(host, is_part_over, progress, now_ns + EXIT_STUCK_NS)) {
+    progress->interruptible = true;
+    if (stuck == 0) {
         return;
     }
-    for (unsigned i = 0; i < host->worker_count; i++) {
-        struct worker *worker = &host->workers[i];
-        if (!atomic_load(&worker_call(worker)->begun) &&
-            !atomic_exchange(&worker->abandoned, true)) {
-            log_write(host->log, LOG_LEVEL_ERROR,
-                      "worker %u does not come back from a C function (%s): left behind, its Lua "
-                      "state stays open",
-                      worker->number, progress->part->name);
-            verdict->forced = true;
-        }
+    log_write(
+        host->log, LOG_LEVEL_WARN,
+        "%u worker%s in a C function that does not return (%s): waiting, a second signal ends that",
+        stuck, stuck == 1 ? " sits" : "s sit", progress->part->name);
+    (void)host_wait(host, is_part_over, progress, loop_now_ns(host->loop) + EXIT_STUCK_NS);
+    stuck = count_stuck(host);
+    verdict->cut += stuck;
+    verdict->forced = stuck > 0;
+    for (unsigned i = 0; i < host->worker_count && stuck > 0; i++) {
+        atomic_store(&host->workers[i].abandoned, true);
     }
 }
 
-/* Does a part everywhere; true: it was over in time. */
+/* Does a part everywhere; true: it was over in time. Does nothing more once the verdict is forced. */
 static bool do_part(struct host *host, const struct part *part, uint64_t time_ns,
                     struct host_verdict *verdict)
 {
     struct progress progress = {
         .host = host, .part = part, .interruptible = part->run == run_drain};
     uint64_t now_ns = loop_now_ns(host->loop);
+    if (verdict->forced) {
+        return true;
+    }
     for (unsigned i = 0; i < host->worker_count; i++) {
-        if (!atomic_load(&host->workers[i].abandoned)) {
+        /* Without a loop it has never begun: start_workers has told. */
+        if (host->workers[i].loop != NULL) {
             worker_send(&host->workers[i], part->run, part->is_over, NULL);
         }
     }
@@ -271,7 +298,7 @@ static bool do_part(struct host *host, const struct part *part, uint64_t time_ns
     bool over = host_wait(host, is_part_over, &progress, deadline_ns) &&
                 (!progress.interruptible || host->signal_second == 0);
     if (!over) {
-        abandon_stuck(&progress, verdict);
+        wait_for_stuck(&progress, verdict);
     }
     return over;
 }
@@ -299,6 +326,8 @@ static const struct part cancel = {"cancel", run_cancel, has_no_tasks, cancel_ta
                                    has_no_tasks_here};
 static const struct part kill_rest = {"hard stop", run_kill, has_no_tasks, kill_tasks,
                                       has_no_tasks_here};
+static const struct part cancel_rest = {"cancel the requests", run_cancel_requests, NULL,
+                                        cancel_requests, NULL};
 static const struct part join = {"join the receives", run_join, is_joined, NULL, are_quiet};
 static const struct part close_states = {"close the states", run_close, NULL, close_members, NULL};
 
@@ -313,23 +342,42 @@ static size_t count_left(const struct host *host)
     return left;
 }
 
+/* Stages 3 and 4. */
 static void stop_tasks(struct host *host, struct host_verdict *verdict)
 {
     enter(host, EXIT_GOODBYE);
     if (!do_part(host, &goodbye, bounded(host, EXIT_CHUNK_NS), verdict)) {
         log_write(host->log, LOG_LEVEL_WARN, "a main chunk has not come to its end: cancelled");
     }
-    verdict->cut = (unsigned)count_left(host);
+    verdict->cut += (unsigned)count_left(host);
     enter(host, EXIT_CANCEL);
     if (!do_part(host, &cancel, bounded(host, EXIT_CANCEL_NS), verdict)) {
         log_write(host->log, LOG_LEVEL_WARN,
                   "some coroutines did not end when cancelled: stopped hard");
     }
     (void)do_part(host, &kill_rest, EXIT_STUCK_NS, verdict);
+    (void)do_part(host, &cancel_rest, EXIT_STUCK_NS, verdict);
+    if (verdict->forced) {
+        return;
+    }
     verdict->failures += (unsigned)ledger_shutdown_queues(host->ledger);
     if (!do_part(host, &join, EXIT_STUCK_NS, verdict)) {
         log_write(host->log, LOG_LEVEL_ERROR, "some contract calls did not come back");
     }
+}
+
+/* Stages 5 and 6. */
+static void close_all(struct host *host, struct host_verdict *verdict)
+{
+    enter(host, EXIT_CLOSE);
+    verdict->failures += (unsigned)ledger_close_all(host->ledger);
+    enter(host, EXIT_TERMINATE);
+    (void)do_part(host, &close_states, EXIT_STUCK_NS, verdict);
+    for (unsigned i = 0; i < host->worker_count && !verdict->forced; i++) {
+        worker_join(&host->workers[i]);
+    }
+    verdict->failures += (unsigned)ledger_terminate(host->ledger);
+    enter(host, EXIT_DONE);
 }
 
 void exit_run(struct host *host, struct host_verdict *verdict)
@@ -337,23 +385,19 @@ void exit_run(struct host *host, struct host_verdict *verdict)
     enter(host, EXIT_STOP_INTAKE);
     ledger_stop(host->ledger);
     enter(host, EXIT_FINISH);
-    abandon_stuck(&(struct progress){.host = host, .part = &drain},
-                  verdict); /* an errand from before may be waiting for its worker */
+    /* An errand from before may still be waiting for its worker. */
+    wait_for_stuck(&(struct progress){.host = host, .part = &drain}, verdict);
     if (!do_part(host, &drain, host->config->drain_ns, verdict)) {
         log_write(host->log, LOG_LEVEL_WARN,
                   host->signal_second != 0 ? "second signal: the drain ends now"
                                            : "the drain time is over");
     }
     stop_tasks(host, verdict);
-    enter(host, EXIT_CLOSE);
-    verdict->failures += (unsigned)ledger_close_all(host->ledger);
-    enter(host, EXIT_TERMINATE);
-    (void)do_part(host, &close_states, EXIT_STUCK_NS, verdict);
-    for (unsigned i = 0; i < host->worker_count; i++) {
-        if (!atomic_load(&host->workers[i].abandoned)) {
-            worker_join(&host->workers[i]);
-        }
+    if (verdict->forced) {
+        log_write(
+            host->log, LOG_LEVEL_ERROR,
+            "a worker does not come back from a C function: left behind, nothing more is closed");
+        return;
     }
-    verdict->failures += (unsigned)ledger_terminate(host->ledger);
-    enter(host, EXIT_DONE);
+    close_all(host, verdict);
 }

@@ -27,11 +27,12 @@
  * http.stop(n), the child's); 3 and 4 for a failed start; 128+n after a second signal; 70 for ours.
  *   The last line of stderr says the same in words.
  *
- * Bounds: stage 2 the drain time; 3 and 4 the constants below. After a second signal stage 2 ends
- * at once and 3 and 4 take EXIT_NOW_NS each at most. A worker that does not come back from a C
- * function (a blocking driver) is given EXIT_STUCK_NS and then left behind: its state is not
- * closed, stages 5 and 6 still run, and the verdict says `forced`. _exit is only ever called by a
- * third signal, or by cli when a verdict is forced.
+ * Bounds: stage 2 the drain time; 3 and 4 the constants below. After a second signal stage 2 ends at
+ * once and 3 and 4 take EXIT_NOW_NS each at most. A worker that does not come back from a C
+ * function (a blocking driver) is waited for, EXIT_STUCK_NS at most, or until a second signal. Then
+ * nothing more can be closed, since every contract call would wait for that worker too: exit_run
+ * returns with the verdict `forced`, and the process ends around it. _exit is only ever called by a
+ * third signal.
  *
  * Thread: coordinator. */
 #pragma once
@@ -42,7 +43,7 @@ struct host_verdict;
 #define EXIT_CHUNK_NS  UINT64_C(1000000000) /* stage 3: code after http.run, per process */
 #define EXIT_CANCEL_NS UINT64_C(1000000000) /* stage 4: <close> variables that yield */
 #define EXIT_NOW_NS    UINT64_C(100000000)  /* either of them after a second signal */
-#define EXIT_STUCK_NS  UINT64_C(2000000000) /* how long a worker may fail to answer */
+#define EXIT_STUCK_NS  UINT64_C(5000000000) /* how long a worker may fail to answer */
 
 /* The stage the process is in. Changed in exit.c alone, only upward. */
 enum exit_stage {

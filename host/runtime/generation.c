@@ -512,25 +512,27 @@ static struct slice authority_of(const char *url)
     return slice_make(start, strcspn(start, "/"));
 }
 
-/* What the terminal shows for a failed commit: the plain sentence first, then call, code, object
- * and place. */
-static void explain(const struct ledger_error *failure, struct load_error *out)
+/* What the terminal shows for a failed commit: where a port is held a plain sentence first, then call, object, code and place. */
+static void explain(struct host *host, struct ledger_error *failure, struct load_error *out)
 {
     char line[LOAD_TEXT_BYTES_MAX / 2];
     bool adding = failure->call != NULL && strcmp(failure->call, "HttpAddUrlToUrlGroup") == 0;
+    bool held = adding && failure->code == ERROR_SHARING_VIOLATION;
     struct slice address = authority_of(failure->object);
     out->exit_code = adding                                     ? HOST_EXIT_LISTEN
                      : failure->code == ERROR_NOT_ENOUGH_MEMORY ? HOST_EXIT_INTERNAL
                                                                 : HOST_EXIT_LOAD;
+    (void)snprintf(out->hint, sizeof out->hint, "%s",
+                   held ? "-p 0 takes a free port" : failure->hint);
+    failure->hint[0] = '\0'; /* it has a line of its own */
     (void)error_format(failure, line, sizeof line);
-    if (adding &&
-        (failure->code == ERROR_SHARING_VIOLATION || failure->code == ERROR_ACCESS_DENIED)) {
-        (void)snprintf(out->text, sizeof out->text, "cannot listen on %.*s: %s", (int)address.len,
-                       address.p, line);
+    if (held) {
+        (void)snprintf(out->text, sizeof out->text, "%.*s is in use by %s\n       %s",
+                       (int)address.len, address.p,
+                       host->holder[0] == '\0' ? "another program" : host->holder, line);
     } else {
         (void)snprintf(out->text, sizeof out->text, "%s", line);
     }
-    (void)snprintf(out->hint, sizeof out->hint, "%s", failure->hint);
 }
 
 /* On the worker: the state moves here and its queues join this worker's loop. */
@@ -626,7 +628,7 @@ bool generation_commit(struct generation *generation, struct load_error *error)
         code = commit_urls(generation, &failure);
     }
     if (code != NO_ERROR) {
-        explain(&failure, error);
+        explain(host, &failure, error);
         return false;
     }
     (void)send_members(generation, publish); /* has no result */

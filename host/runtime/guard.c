@@ -18,6 +18,16 @@ static const char too_long_task[] =
     "stopped by the host: the task has run for longer than the request limit";
 static const char too_long_resume[] =
     "stopped by the host: it has run for longer than the resume limit where it cannot be suspended";
+static const char too_long_load[] = "stopped by the host: loading takes longer than the load limit";
+
+/* luaL_error would name the caller: inside a hook the function that runs is level 0. */
+static void raise_here(lua_State *L, const char *why)
+{
+    luaL_where(L, 0);
+    (void)lua_pushstring(L, why);
+    lua_concat(L, 2);
+    (void)lua_error(L);
+}
 
 /* Ends the running task. Where it cannot be suspended an error is raised, again at every further
  * instruction, so that no pcall of the script keeps it running; once it is out of there, it is
@@ -29,7 +39,7 @@ static void end_task(lua_State *L, const char *why)
         return;
     }
     lua_sethook(L, guard_hook, LUA_MASKCOUNT, 1);
-    (void)luaL_error(L, "%s", why);
+    raise_here(L, why);
 }
 
 void guard_hook(lua_State *L, lua_Debug *ar)
@@ -77,8 +87,7 @@ static void loading_hook(lua_State *L, lua_Debug *ar)
         return;
     }
     lua_sethook(L, loading_hook, LUA_MASKCOUNT, 1); /* a pcall cannot keep it running */
-    (void)luaL_error(L, stopping ? "stopped while loading"
-                                 : "loading takes longer than the load limit");
+    raise_here(L, stopping ? "stopped while loading" : too_long_load);
 }
 
 void guard_arm_loading(struct state *S)

@@ -76,9 +76,23 @@ void host_stop(struct host *host, enum host_cause cause, int code, const char *t
     host_stop_with(host, cause, code, text, NULL);
 }
 
+/* A text of several lines, line by line, with blanks for tabs. */
+static void log_lines(const struct log *log, const char *text)
+{
+    char line[LOG_LINE_BYTES_MAX];
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        size_t indent = strspn(text, "\t");
+        (void)snprintf(line, sizeof line, "%*s%.*s", (int)(4 * indent), "", (int)(length - indent),
+                       text + indent);
+        log_write(log, LOG_LEVEL_ERROR, "%s", line);
+        text += length + (text[length] == '\n' ? 1 : 0);
+    }
+}
+
 void host_script_failed(struct host *host, const char *text)
 {
-    log_write(host->log, LOG_LEVEL_ERROR, "%s", text);
+    log_lines(host->log, text);
     (void)pthread_mutex_lock(&host->stop_lock);
     if (!host->script_failed) {
         host->script_failed = true;
@@ -295,13 +309,15 @@ static void on_ledger_trace(void *ctx, const char *call, const char *object, ULO
 
 static bool on_port_holder(void *ctx, uint16_t port, char *out, size_t cap)
 {
+    struct host *host = ctx;
     struct port_holder holder;
-    (void)ctx;
+    host->holder[0] = '\0';
     if (!port_holder_find(port, &holder)) {
         return false;
     }
-    (void)snprintf(out, cap, "%s (pid %ld%s%s)", holder.name, holder.pid,
+    (void)snprintf(host->holder, sizeof host->holder, "%s (pid %ld%s%s)", holder.name, holder.pid,
                    holder.folder[0] == '\0' ? "" : ", ", holder.folder);
+    (void)snprintf(out, cap, "%s", host->holder);
     return true;
 }
 
@@ -474,7 +490,7 @@ static void conclude(struct host *host, struct host_verdict *verdict)
     if (host->script_failed) {
         verdict->code = verdict->code == 0 || verdict->code == HOST_EXIT_DRAIN ? HOST_EXIT_FAILED
                                                                                : verdict->code;
-        add_reason(verdict, ": ");
+        add_reason(verdict, verdict->cause == HOST_CAUSE_SCRIPT ? ": " : "; the script failed: ");
         add_reason(verdict, host->failure);
     }
     if (verdict->failures > 0 || verdict->forced) {
@@ -529,6 +545,12 @@ static void destroy(struct host *host, bool forced)
     if (forced) {
         return;
     }
+    if (host->loop != NULL) {
+        if (host->signal_watch.on_ready != NULL) {
+            loop_watch_stop(host->loop, &host->signal_watch);
+        }
+        loop_close(host->loop); /* runs what was posted: before what it is about is freed */
+    }
     while (!list_is_empty(&host->generations)) {
         generation_destroy(LIST_ITEM(list_first(&host->generations), struct generation, node));
     }
@@ -536,12 +558,6 @@ static void destroy(struct host *host, bool forced)
     ledger_destroy(host->ledger);
     loadpath_deinit(&host->scripts);
     free(host->workers);
-    if (host->loop != NULL) {
-        if (host->signal_watch.on_ready != NULL) {
-            loop_watch_stop(host->loop, &host->signal_watch);
-        }
-        loop_close(host->loop);
-    }
     (void)pthread_mutex_destroy(&host->stop_lock);
     free(host);
 }

@@ -20,8 +20,9 @@ struct guard;
 struct worker;
 
 enum {
-    HOST_ADDRESSES_MAX = 16,   /* bases of bare paths: the three defaults or -l */
-    HOST_BASE_BYTES_MAX = 300, /* "http://host:port" */
+    HOST_ADDRESSES_MAX = 16,     /* bases of bare paths: the three defaults or -l */
+    HOST_HOLDER_BYTES_MAX = 400, /* "nginx (pid 311, /srv)" */
+    HOST_BASE_BYTES_MAX = 300,   /* "http://host:port" */
 };
 
 struct host {
@@ -35,12 +36,13 @@ struct host {
     struct guard *guard;    /* thread safe by itself */
     struct worker *workers; /* worker_count of them have a thread */
     unsigned worker_count;
-    struct script_list scripts; /* what the command line named */
-    struct list members;        /* struct member that live here: loading, or failed to */
-    struct list generations;    /* newest first */
-    uint32_t generation_last;   /* number of the newest one */
-    struct generation *current; /* published; NULL before */
-    bool watches_end;           /* the workers' present errand is "tell when no task is left" */
+    struct script_list scripts;         /* what the command line named */
+    struct list members;                /* struct member that live here: loading, or failed to */
+    struct list generations;            /* newest first */
+    uint32_t generation_last;           /* number of the newest one */
+    struct generation *current;         /* published; NULL before */
+    char holder[HOST_HOLDER_BYTES_MAX]; /* who had the port that was asked for last; "" unknown */
+    bool watches_end; /* the workers' present errand is "tell when no task is left" */
 
     char bases[HOST_ADDRESSES_MAX][HOST_BASE_BYTES_MAX]; /* with the port filled in */
     struct ledger_address addresses[HOST_ADDRESSES_MAX]; /* point into bases */
