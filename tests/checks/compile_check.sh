@@ -1,5 +1,4 @@
 #!/bin/sh
-# ctest-timeout: 300
 # Each C file is without warnings for the compiler that does not build it: clang, or gcc.
 . "$(dirname -- "$0")/lib.sh"
 

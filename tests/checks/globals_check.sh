@@ -1,5 +1,4 @@
 #!/bin/sh
-# ctest-timeout: 180
 # No mutable variable outlives a call, but the process records of engine/lifetime.c and cli/, and
 # what the contract keeps for each thread (its loop, its last error).
 . "$(dirname -- "$0")/lib.sh"

@@ -46,12 +46,7 @@ finish() {
     exit 0
 }
 
-# The compilers that are here, and the flags of the presets.
-compilers() {
-    for compiler in gcc clang; do
-        ! command -v $compiler >/dev/null || echo $compiler
-    done
-}
+# The compiler flags of the presets.
 c_flags() {
     echo "-std=c17 -D_GNU_SOURCE -Ihost -Itests -Wall -Wextra -Wpedantic -Wconversion -Wshadow" \
         "-Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror" \

@@ -1,5 +1,4 @@
 #!/bin/sh
-# ctest-timeout: 180
 # Each check passes on a small good tree and fails, naming the file, on one planted fault.
 set -eu
 checks=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
