@@ -438,10 +438,8 @@ void headers_fill(lua_State *L, int index, struct request *r, struct headers_see
 void headers_reset(struct request *r)
 {
     HTTP_RESPONSE_HEADERS *headers = &r->response.Headers;
-    for (unsigned id = 0; r->known_set != 0; id++, r->known_set >>= 1) {
-        if ((r->known_set & 1) != 0) {
-            headers->KnownHeaders[id] = (HTTP_KNOWN_HEADER){0};
-        }
+    for (; r->known_set != 0; r->known_set &= r->known_set - 1) {
+        headers->KnownHeaders[__builtin_ctz(r->known_set)] = (HTTP_KNOWN_HEADER){0};
     }
     headers->UnknownHeaderCount = 0;
     headers->pUnknownHeaders = NULL;

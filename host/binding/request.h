@@ -115,6 +115,7 @@ struct request {
     _Alignas(16) char buffer[REQUEST_BUFFER_BYTES];
 };
 
+/* Empty, without memory. */
 void httpreq_pool_init(struct request_pool *pool);
 /* Frees the idle memory; every request must be back. */
 void httpreq_pool_deinit(struct request_pool *pool);

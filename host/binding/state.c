@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 
+#include "binding/chain.h"
 #include "binding/error.h"
 #include "binding/pull.h"
 #include "binding/request.h"
@@ -141,7 +142,8 @@ ULONG state_open(struct state *S, const struct state_config *config)
     S->show_errors = config->show_errors;
     S->account.bytes_max = config->bytes_max != 0 ? config->bytes_max : STATE_MEMORY_DEFAULT;
     S->phase = STATE_LOADING;
-    S->ref_request = S->ref_pulled = LUA_NOREF;
+    S->ref_request = S->ref_pulled = S->ref_cancelled = LUA_NOREF;
+    S->ref_tracebacks = S->ref_coroutines = LUA_NOREF;
     list_init(&S->tasks);
     list_init(&S->idle);
     list_init(&S->ready);
@@ -181,7 +183,7 @@ void state_close(struct state *S)
     assert(state_is_quiet(S));
     assert(S->phase == STATE_STOPPING);
     state_open_reserve(S); /* finalizers must get through */
-    task_close_coroutines(S);
+    chain_close_all(S);
     lua_State *L = S->L;
     handlers_deinit(&S->handlers, L);
     task_free_pool(S);
@@ -275,7 +277,7 @@ void state_kill_tasks(struct state *S, const char *why)
         t->run.told = S->round;
         task_kill(t, why);
     }
-    task_close_coroutines(S);
+    chain_close_all(S);
 }
 
 void state_cancel_requests(struct state *S)

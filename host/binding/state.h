@@ -191,6 +191,7 @@ void state_move(struct state *S, struct loop *loop, struct request_pool *pool);
 /* At publication, on the worker: starts what http.spawn collected while loading. */
 void state_start_deferred(struct state *S);
 
+/* How many of a kind there are now. */
 size_t state_count_live(const struct state *S, enum live_kind kind);
 
 /* Nothing is in flight: no task, no request, no receive of a pull, no overlapped call. */

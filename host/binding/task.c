@@ -7,23 +7,13 @@
 
 #include <lauxlib.h>
 
+#include "binding/chain.h"
 #include "binding/state.h"
 
 /* The error value of task_exit: nothing a script can make. */
 static const char exit_mark = 0;
 
 static void schedule(struct task *t);
-static void mark(lua_State *co, bool waiting);
-
-/* Runs the pending <close> variables, without waiting, and makes the coroutine usable again. */
-static int reset_coroutine(lua_State *co)
-{
-#if LUA_VERSION_RELEASE_NUM >= 50406
-    return lua_closethread(co, NULL);
-#else
-    return lua_resetthread(co);
-#endif
-}
 
 static void enter(struct task *t, enum task_phase phase)
 {
@@ -230,7 +220,7 @@ static void finish(struct task *t, enum task_end end, int nresults)
         t->on_end(t, end, nresults);
     }
     if (end != TASK_RETURNED) {
-        reset_coroutine(t->co);
+        chain_reset(t->co);
     }
     lua_settop(t->co, 0);
     if (lua_gethookmask(t->co) != 0) {
@@ -274,17 +264,17 @@ static void stop(struct task *t)
     if (t->phase != TASK_RUNNING) { /* it is when the guard has just yielded it */
         enter(t, TASK_RUNNING);
     }
-    mark(t->co, false);
+    chain_mark(t->co, false);
     S->current = t;
     S->frame = &frame;
     for (unsigned i = 0; i < t->chain_len; i++) {
-        mark(t->chain[i], false);
-        if (reset_coroutine(t->chain[i]) != LUA_OK) {
+        chain_mark(t->chain[i], false);
+        if (chain_reset(t->chain[i]) != LUA_OK) {
             log_close_error(t, t->chain[i]);
         }
     }
     t->chain_len = 0;
-    if (reset_coroutine(t->co) != LUA_OK) {
+    if (chain_reset(t->co) != LUA_OK) {
         log_close_error(t, t->co);
     }
     S->frame = NULL;
@@ -297,7 +287,7 @@ static void suspended(struct task *t, int nresults)
 {
     struct state *S = t->state;
     lua_pop(t->co, nresults);
-    mark(t->co, true); /* a script may know it from coroutine.running, but not resume it */
+    chain_mark(t->co, true); /* a script may know it from coroutine.running, but not resume it */
     if (t->wait != NULL) {
         enter(t, TASK_WAITING);
         if (t->run.doomed != NULL || must_raise(t)) {
@@ -348,7 +338,7 @@ static void run(struct task *t)
         return;
     }
     enter(t, TASK_RUNNING);
-    mark(t->co, false);
+    chain_mark(t->co, false);
     S->current = t;
     S->frame = &frame;
     uint64_t turn = atomic_load_explicit(&S->watch.turn, memory_order_relaxed);
@@ -760,101 +750,8 @@ void task_preempt_kill(lua_State *L, const char *why)
     lua_yield(L, 0);
 }
 
-/* --- script coroutines
- * ----------------------------------------------------------------------- */
-
-void task_enter_frame(struct state *S, struct resume_frame *frame, lua_State *from, lua_State *co)
-{
-    frame->co = co;
-    frame->up = S->frame;
-    frame->yieldable = S->frame != NULL && S->frame->co == from && S->frame->yieldable &&
-                       lua_isyieldable(from) != 0;
-    S->frame = frame;
-    atomic_store_explicit(&S->watch.running, co, memory_order_relaxed);
-}
-
-void task_leave_frame(struct state *S, struct resume_frame *frame)
-{
-    assert(S->frame == frame);
-    S->frame = frame->up;
-    atomic_store_explicit(&S->watch.running, frame->up == NULL ? NULL : frame->up->co,
-                          memory_order_relaxed);
-}
-
 bool task_is_suspending(const struct state *S)
 {
     const struct task *t = S->current;
     return t != NULL && (t->wait != NULL || t->run.preempted || t->run.doomed != NULL);
-}
-
-/* The mark of a coroutine that the host suspends is the lowest bit of its extra space: no code of
- * its runs meanwhile, so nobody reads a state from there. */
-static void mark(lua_State *co, bool waiting)
-{
-    uintptr_t *extra = lua_getextraspace(co);
-    *extra = waiting ? *extra | 1 : *extra & ~(uintptr_t)1;
-}
-
-void task_push_chain(lua_State *L, lua_State *co)
-{
-    struct state *S = state_of(L);
-    struct task *t = S->current;
-    if (t->chain_len == t->chain_cap) {
-        unsigned cap = t->chain_cap == 0 ? 8 : t->chain_cap * 2;
-        lua_State **chain =
-            cap > TASK_CHAIN_MAX * 2 ? NULL : realloc(t->chain, cap * sizeof *chain);
-        if (chain == NULL) {
-            t->run.doomed = "no memory to suspend its coroutines";
-            return;
-        }
-        t->chain = chain;
-        t->chain_cap = cap;
-    }
-    mark(co, true);
-    t->chain[t->chain_len++] = co;
-}
-
-void task_pop_chain(lua_State *L, lua_State *co)
-{
-    struct task *t = task_current(L);
-    assert(t->chain_len > 0 && t->chain[t->chain_len - 1] == co);
-    t->chain_len--;
-    mark(co, false);
-}
-
-bool task_is_in_chain(lua_State *co)
-{
-    const uintptr_t *extra = lua_getextraspace(co);
-    return (*extra & 1) != 0;
-}
-
-static int close_coroutines(lua_State *L)
-{
-    lua_rawgeti(L, LUA_REGISTRYINDEX, state_of(L)->ref_coroutines);
-    /* Closing runs script code, which may make coroutines: start again after each. */
-    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pushnil(L)) {
-        lua_State *co = lua_tothread(L, -2);
-        lua_pop(L, 1);
-        lua_pushnil(L);
-        lua_rawset(L, 1);
-        if (reset_coroutine(co) != LUA_OK) {
-            log_write(state_of(L)->log, LOG_LEVEL_WARN, "error in a __close of a coroutine: %s",
-                      lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "(no text)");
-        }
-    }
-    return 0;
-}
-
-void task_close_coroutines(struct state *S)
-{
-    if (lua_checkstack(S->L, 4) == 0) {
-        return;
-    }
-    lua_pushcfunction(S->L, close_coroutines);
-    if (lua_pcall(S->L, 0, 0, 0) != LUA_OK) {
-        log_write(S->log, LOG_LEVEL_WARN, "coroutines could not be closed: %s",
-                  lua_type(S->L, -1) == LUA_TSTRING ? lua_tostring(S->L, -1) : "(no text)");
-        lua_pop(S->L, 1);
-    }
-    S->live[LIVE_COROUTINE] = 0;
 }

@@ -190,32 +190,15 @@ bool task_is_cancelled_error(lua_State *L, int index);
  * task_exit's and must be raised again. */
 bool task_note_caught(lua_State *L, int index);
 
-/* One lua_resume under way; kept on the C stack of whoever resumes (task.c, sched_lua.c). */
-struct resume_frame {
-    lua_State *co;           /* what runs */
-    struct resume_frame *up; /* who resumed it; NULL: the host */
-    bool yieldable;          /* every coroutine below can be suspended */
-};
-
-/* Around a lua_resume of a script's coroutine `co` from `from`. */
-void task_enter_frame(struct state *S, struct resume_frame *frame, lua_State *from, lua_State *co);
-void task_leave_frame(struct state *S, struct resume_frame *frame);
-/* After such a resume returned LUA_YIELD: the host suspends the task (pass it on), not the script.
- */
+/* After a lua_resume of a script's coroutine returned LUA_YIELD: the host suspends the task (pass it
+ * on, chain.h), not the script. */
 bool task_is_suspending(const struct state *S);
-/* Before it is passed on, and when it comes back: `co` is suspended by the host. [-0, +0, -] */
-void task_push_chain(lua_State *L, lua_State *co);
-void task_pop_chain(lua_State *L, lua_State *co);
-/* Whether a script coroutine is suspended by the host: nobody else may resume or close it. */
-bool task_is_in_chain(lua_State *co);
 
 /* For op.c: takes the waiting task off its wait, and lets it go on. NULL is harmless. */
 struct task *task_detach(struct wait *wait);
 void task_attach(struct task *task, struct wait *wait);
 void task_wake_detached(struct task *task);
 
-/* For state.c: starts a task of the deferred list; runs the <close> variables of every suspended
- * script coroutine; frees the idle tasks. */
+/* For state.c: starts a task of the deferred list; frees the idle tasks. */
 void task_start_deferred(struct task *task);
-void task_close_coroutines(struct state *S);
 void task_free_pool(struct state *S);

@@ -49,6 +49,7 @@ struct dispatch {
     bool stopped;  /* no receive is posted any more */
 };
 
+/* Without queues and without a state. loop and log are not owned. */
 void dispatch_init(struct dispatch *d, struct loop *loop, const struct log *log);
 
 /* Every receive and request must be back (dispatch_is_quiet). */

@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "binding/chain.h"
 #include "binding/error.h"
 #include "binding/state.h"
 #include "binding/task.h"
@@ -66,15 +67,6 @@ struct guard {
     bool done;
 };
 
-static int reset(lua_State *co)
-{
-#if LUA_VERSION_RELEASE_NUM >= 50406
-    return lua_closethread(co, NULL);
-#else
-    return lua_resetthread(co);
-#endif
-}
-
 static int guard_gc(lua_State *L)
 {
     struct guard *guard = lua_touserdata(L, 1);
@@ -88,7 +80,7 @@ static int guard_gc(lua_State *L)
     if (S->live[LIVE_COROUTINE] > 0) {
         S->live[LIVE_COROUTINE]--;
     }
-    if (co != NULL && !task_is_in_chain(co) && reset(co) != LUA_OK) {
+    if (co != NULL && !chain_has(co) && chain_reset(co) != LUA_OK) {
         log_write(S->log, LOG_LEVEL_WARN, "error in a __close of a dropped coroutine: %s",
                   lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "(no text)");
     }
@@ -149,12 +141,12 @@ static enum went resume(lua_State *L, int index, int narg, int *nresults)
     struct state *S = state_of(L);
     struct resume_frame frame;
     lua_State *co = lua_tothread(L, index);
-    task_enter_frame(S, &frame, L, co);
+    chain_enter(S, &frame, L, co);
     int status = lua_resume(co, L, narg, nresults);
-    task_leave_frame(S, &frame);
+    chain_leave(S, &frame);
     if (status == LUA_YIELD && task_is_suspending(S)) {
         lua_pop(co, *nresults);
-        task_push_chain(L, co);
+        chain_push(L, co);
         return WENT_TO_WAIT;
     }
     if (is_error(status)) {
@@ -183,7 +175,7 @@ static bool give_arguments(lua_State *L, int index, int narg)
 {
     lua_State *co = lua_tothread(L, index);
     const char *why = NULL;
-    if (task_is_in_chain(co)) {
+    if (chain_has(co)) {
         why = "cannot resume a coroutine that waits for the host";
     } else if (lua_checkstack(co, narg) == 0) {
         why = "too many arguments to resume";
@@ -230,7 +222,7 @@ static int resume_k(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status, (void)ctx; /* what counts is on the stack */
     int nresults = 0;
-    task_pop_chain(L, lua_tothread(L, 1));
+    chain_pop(L, lua_tothread(L, 1));
     enum went went = resume(L, 1, 0, &nresults);
     return resume_result(L, went, nresults);
 }
@@ -262,7 +254,7 @@ static int raise_from_wrap(lua_State *L)
 {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
     if (is_error(lua_status(co))) {
-        (void)reset(co); /* the first error is the one to tell */
+        (void)chain_reset(co); /* the first error is the one to tell */
         lua_settop(co, 0);
         unguard_coroutine(L, lua_upvalueindex(1));
     }
@@ -288,7 +280,7 @@ static int wrap_k(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status, (void)ctx; /* what counts is in the upvalue */
     int nresults = 0;
-    task_pop_chain(L, lua_tothread(L, lua_upvalueindex(1)));
+    chain_pop(L, lua_tothread(L, lua_upvalueindex(1)));
     enum went went = resume(L, lua_upvalueindex(1), 0, &nresults);
     return wrap_result(L, went, nresults);
 }
@@ -314,13 +306,13 @@ static int co_close(lua_State *L)
 {
     lua_State *co = check_coroutine(L);
     lua_Debug ar;
-    if (task_is_in_chain(co)) {
+    if (chain_has(co)) {
         return luaL_error(L, "cannot close a coroutine that waits for the host");
     }
     if (co == L || (lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar) != 0)) {
         return luaL_error(L, "cannot close a %s coroutine", co == L ? "running" : "normal");
     }
-    int status = reset(co);
+    int status = chain_reset(co);
     unguard_coroutine(L, 1);
     if (status == LUA_OK) {
         lua_pushboolean(L, 1);

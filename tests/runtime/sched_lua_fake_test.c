@@ -297,7 +297,8 @@ static void sched_exit_cannot_be_caught(void **state)
     lua_pushcfunction(rig.state.L, exit_now);
     lua_setglobal(rig.state.L, "exit");
     rig_run(&rig, "local c <close> = setmetatable({}, { __close = function() closed = true end })"
-                  " pcall(function() xpcall(exit, function(e) return e end) end) coroutine.wrap(exit)() after = true");
+                  " pcall(function() xpcall(exit, function(e) return e end) end) "
+                  "coroutine.wrap(exit)() after = true");
     assert_int_equal(rig.main_end, TASK_EXITED);
     lua_getglobal(rig.state.L, "closed");
     assert_true(lua_toboolean(rig.state.L, -1));
