@@ -382,8 +382,9 @@ static void close_all(struct host *host, struct host_verdict *verdict)
 
 void exit_run(struct host *host, struct host_verdict *verdict)
 {
+    ledger_stop(host->ledger); /* first: what Lua closes from here on is no call of this path */
     enter(host, EXIT_STOP_INTAKE);
-    ledger_stop(host->ledger);
+    host_tell_drain(host);
     enter(host, EXIT_FINISH);
     /* An errand from before may still be waiting for its worker. */
     wait_for_stuck(&(struct progress){.host = host, .part = &drain}, verdict);

@@ -484,7 +484,9 @@ static void conclude(struct host *host, struct host_verdict *verdict)
     (void)snprintf(verdict->hint, sizeof verdict->hint, "%s", host->hint);
     if (verdict->cut > 0) {
         verdict->code = verdict->code == 0 ? HOST_EXIT_DRAIN : verdict->code;
-        (void)snprintf(text, sizeof text, "; the drain time ran out, %u cut", verdict->cut);
+        (void)snprintf(text, sizeof text, "; %s, %u cut",
+                       host->signal_second != 0 ? "not drained" : "the drain time ran out",
+                       verdict->cut);
         add_reason(verdict, text);
     }
     if (host->script_failed) {
@@ -493,11 +495,14 @@ static void conclude(struct host *host, struct host_verdict *verdict)
         add_reason(verdict, verdict->cause == HOST_CAUSE_SCRIPT ? ": " : "; the script failed: ");
         add_reason(verdict, host->failure);
     }
-    if (verdict->failures > 0 || verdict->forced) {
+    if (verdict->failures > 0) {
         verdict->code = verdict->code == 0 ? HOST_EXIT_INTERNAL : verdict->code;
-        (void)snprintf(text, sizeof text, "; %u contract calls failed while closing%s",
-                       verdict->failures, verdict->forced ? ", a worker was left behind" : "");
+        (void)snprintf(text, sizeof text, "; %u contract calls failed while closing",
+                       verdict->failures);
         add_reason(verdict, text);
+    }
+    if (verdict->forced) {
+        add_reason(verdict, "; a worker was left behind in a C function");
     }
     if (host->signal_second != 0) {
         verdict->code = HOST_EXIT_SIGNAL + host->signal_second;
@@ -562,9 +567,16 @@ static void destroy(struct host *host, bool forced)
     free(host);
 }
 
-int host_run(const struct host_config *config, struct host_verdict *verdict)
+void host_tell_drain(struct host *host)
 {
     char text[HOST_REASON_BYTES_MAX];
+    enum host_cause cause = (enum host_cause)atomic_load(&host->cause);
+    describe_cause(host, cause, text, sizeof text);
+    tell(host, &(struct host_event){.kind = HOST_EVENT_DRAIN, .cause = cause, .text = text});
+}
+
+int host_run(const struct host_config *config, struct host_verdict *verdict)
+{
     memset(verdict, 0, sizeof *verdict);
     struct host *host = create(config);
     if (host == NULL || host->ledger == NULL ||
@@ -580,10 +592,6 @@ int host_run(const struct host_config *config, struct host_verdict *verdict)
         return verdict->code;
     }
     serve(host);
-    describe_cause(host, (enum host_cause)atomic_load(&host->cause), text, sizeof text);
-    tell(host, &(struct host_event){.kind = HOST_EVENT_DRAIN,
-                                    .cause = (enum host_cause)atomic_load(&host->cause),
-                                    .text = text});
     exit_run(host, verdict);
     conclude(host, verdict);
     tell(host, &(struct host_event){.kind = HOST_EVENT_SUMMARY,

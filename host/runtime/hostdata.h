@@ -73,6 +73,9 @@ void host_stop_with(struct host *host, enum host_cause cause, int code, const ch
  * it stops already. Any thread. */
 void host_script_failed(struct host *host, const char *text);
 
+/* The event HOST_EVENT_DRAIN. Coordinator. */
+void host_tell_drain(struct host *host);
+
 /* Hands a contract call to the config's on_trace. Any thread. */
 void host_trace(struct host *host, const char *call, const char *object, ULONG result);
 
