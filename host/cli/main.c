@@ -19,7 +19,7 @@ static int run(const struct options *options)
     case COMMAND_HELP: return help_command(options);
     case COMMAND_NONE: break;
     }
-    (void)help_for(COMMAND_NONE);
+    (void)fputs("error: no script and no command given\nhint:  moonlatch help\n", stderr);
     return HOST_EXIT_USAGE;
 }
 

@@ -22,7 +22,7 @@ local function split(mount)
 end
 
 local function is_router(value)
-  local meta = type(value) == "userdata" and getmetatable(value)
+  local meta = type(value) == "userdata" and debug.getmetatable(value) -- getmetatable shows no types of the host
   return meta and meta.__name == "http.router"
 end
 
