@@ -1,8 +1,8 @@
 /* Script coroutines inside a task: which one runs, and which ones a wait has gone through.
  *
  * A wait inside a coroutine of the script suspends the whole task: each coroutine.resume on the way
- * out yields too (runtime/sched_lua.h). Those coroutines are the task's chain, innermost first; they
- * are resumed in reverse when the wait is over, and closed in order when the task is killed.
+ * out yields too (runtime/sched_lua.h). Those coroutines are the task's chain, innermost first;
+ * they are resumed in reverse when the wait is over, and closed in order when the task is killed.
  *
  * Thread: the state's. */
 #pragma once

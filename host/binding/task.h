@@ -56,8 +56,8 @@ enum task_end {
  * function. A zeroed one is ready for use. */
 struct wait {
     struct task *task; /* who waits; NULL: nobody. Set by task_wait */
-    /* Must lead to task_wake, at once or when an overlapped call comes back. NULL: at once. Not NULL
-     * also means that something is in flight: its starter has asked task_check_wait before. */
+    /* Must lead to task_wake, at once or when an overlapped call comes back. NULL: at once. Not
+     * NULL also means that something is in flight: its starter has asked task_check_wait before. */
     void (*cancel)(struct wait *wait);
     /* k will not run, because `cancelled` is raised or the task is killed: gives back what k would
      * have taken. After the wait is over. May be NULL. */
@@ -190,8 +190,8 @@ bool task_is_cancelled_error(lua_State *L, int index);
  * task_exit's and must be raised again. */
 bool task_note_caught(lua_State *L, int index);
 
-/* After a lua_resume of a script's coroutine returned LUA_YIELD: the host suspends the task (pass it
- * on, chain.h), not the script. */
+/* After a lua_resume of a script's coroutine returned LUA_YIELD: the host suspends the task (pass
+ * it on, chain.h), not the script. */
 bool task_is_suspending(const struct state *S);
 
 /* For op.c: takes the waiting task off its wait, and lets it go on. NULL is harmless. */

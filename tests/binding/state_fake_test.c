@@ -1,4 +1,4 @@
-/* A state's memory and its tasks: waiting, waking, cancelling, killing, without any script function. */
+/* A state's memory and its tasks: waiting, waking, cancelling, killing, without script functions. */
 #include "support/cmocka_all.h"
 
 #include <string.h>

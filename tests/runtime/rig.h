@@ -1,5 +1,5 @@
-/* A worker in a test: one loop, one state, one dispatch over the recording fake. A script is loaded,
- * committed and served as the runtime does it, then requests are injected one by one. */
+/* A worker in a test: one loop, one state, one dispatch over the recording fake. A script is
+ * loaded, committed and served as the runtime does it, then requests are injected one by one. */
 #pragma once
 
 #include <stdarg.h>
