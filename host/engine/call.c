@@ -75,8 +75,10 @@ void call_complete(struct shard *shard, struct call *call, ULONG status, ULONG b
         struct call_waiter *waiter = call->waiter;
         free_call(shard, call);
         signal_waiter(waiter, status, bytes);
-    } else {
+    } else if (call->overlapped != NULL) {
         send_result(shard, call, status, bytes);
+    } else {
+        free_call(shard, call); /* synchronous on this thread: it was withdrawn */
     }
 }
 
@@ -134,13 +136,9 @@ ULONG call_here(struct shard *shard, const struct call *prototype, PULONG bytes_
     *call = *prototype;
     call->event_fd = -1;
     OVERLAPPED *overlapped = call->overlapped;
-    struct call_waiter nobody = {
-        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true, false, 0, 0};
     if (overlapped != NULL) {
         call->event_fd = overlapped_start(overlapped);
         call->home = overlapped->hEvent == NULL ? shard : NULL;
-    } else {
-        call->waiter = &nobody;
     }
     ULONG status = call_run(shard, call);
     if (status == ERROR_IO_PENDING) {

@@ -54,6 +54,7 @@ struct call_send {
     const HTTP_DATA_CHUNK *chunks;
     uint32_t chunk_count, chunk_index;
     uint64_t chunk_offset, chunk_bytes; /* of the present chunk: taken, and all */
+    uint64_t body_bytes;                /* of all chunks of this call */
     uint64_t wire_bytes;                /* head and body handed over, for BytesSent */
     ULONG flags;
     bool chunk_begun, started; /* its size line, the head: is in the output */

@@ -11,8 +11,6 @@
  * Connection, the empty line. */
 enum { AUTOMATIC_BOUND = 256 };
 
-static const struct slice server_token = SLICE_INIT("Moonlatch");
-
 static struct slice known_value(const HTTP_RESPONSE *response, int id)
 {
     const HTTP_KNOWN_HEADER *header = &response->Headers.KnownHeaders[id];
@@ -24,23 +22,36 @@ static bool is_given(const HTTP_RESPONSE *response, int id)
     return response->Headers.KnownHeaders[id].RawValueLength > 0;
 }
 
+/* The ids of the known headers that are there: the array is looked through once. */
+struct given {
+    unsigned count;
+    uint8_t ids[H_RESPONSE_COUNT];
+};
+
+static void list_given(const HTTP_RESPONSE *response, struct given *given)
+{
+    unsigned count = 0;
+    for (unsigned id = 0; id < H_RESPONSE_COUNT; id++) {
+        given->ids[count] = (uint8_t)id;
+        count += is_given(response, (int)id);
+    }
+    given->count = count;
+}
+
 static const HTTP_MULTIPLE_KNOWN_HEADERS *multiple_of(const HTTP_RESPONSE_INFO *info)
 {
     return info->Type == HttpResponseInfoTypeMultipleKnownHeaders ? info->pInfo : NULL;
 }
 
 /* Adds the bytes of the caller's headers to *bound; false: one of them must not be sent. */
-static bool check_known(const HTTP_RESPONSE *response, size_t *bound)
+static bool check_known(const HTTP_RESPONSE *response, const struct given *given, size_t *bound)
 {
-    for (int id = 0; id < H_RESPONSE_COUNT; id++) {
-        struct slice value = known_value(response, id);
-        if (value.len == 0) {
-            continue;
-        }
+    for (unsigned i = 0; i < given->count; i++) {
+        struct slice value = known_value(response, given->ids[i]);
         if (value.p == NULL || !header_is_field_value(value)) {
             return false;
         }
-        *bound += H1_HEADER_BOUND(header_response_name(id).len, value.len);
+        *bound += H1_HEADER_BOUND(header_response_name(given->ids[i]).len, value.len);
     }
     return true;
 }
@@ -121,10 +132,7 @@ static ULONG make_plan(struct request *request, const struct call_send *send, st
     bool more = (send->flags & HTTP_SEND_RESPONSE_FLAG_MORE_DATA) != 0;
     bool no_body = has_no_body(request, response->StatusCode);
     struct slice length = known_value(response, H_CONTENT_LENGTH);
-    ULONG status = send_measure(send->chunks, send->chunk_count, &plan->body_bytes);
-    if (status != NO_ERROR) {
-        return status;
-    }
+    plan->body_bytes = send->body_bytes;
     plan->close = must_close(request, response, send->flags);
     plan->write_length = false;
     if (length.len > 0 && !slice_to_u64(length, &plan->length)) {
@@ -153,12 +161,12 @@ static ULONG make_plan(struct request *request, const struct call_send *send, st
     return NO_ERROR;
 }
 
-static char *write_callers(char *at, const HTTP_RESPONSE *response)
+static char *write_callers(char *at, const HTTP_RESPONSE *response, const struct given *given)
 {
-    for (int id = 0; id < H_RESPONSE_COUNT; id++) {
-        struct slice value = known_value(response, id);
-        if (value.len > 0 && id != H_DATE && id != H_CONNECTION) {
-            at = h1_write_header(at, header_response_name(id), value);
+    for (unsigned i = 0; i < given->count; i++) {
+        int id = given->ids[i];
+        if (id != H_DATE && id != H_CONNECTION) {
+            at = h1_write_header(at, header_response_name(id), known_value(response, id));
         }
     }
     for (USHORT i = 0; i < response->ResponseInfoCount; i++) {
@@ -185,10 +193,9 @@ static char *write_automatic(char *at, struct request *request, const HTTP_RESPO
     } else if (plan->framing == FRAMING_CHUNKED) {
         at = h1_write_chunked(at);
     }
-    if (!is_given(response, H_SERVER)) {
-        at = h1_write_header(at, SLICE_LIT("Server"), server_token);
-    }
-    at = h1_write_date(at, shard_date(request->shard));
+    struct slice automatic = shard_server_and_date(request->shard, !is_given(response, H_SERVER));
+    memcpy(at, automatic.p, automatic.len);
+    at += automatic.len;
     struct slice connection = known_value(response, H_CONNECTION);
     if (plan->close) {
         at = h1_write_close(at);
@@ -200,7 +207,8 @@ static char *write_automatic(char *at, struct request *request, const HTTP_RESPO
     return h1_write_end(at);
 }
 
-static ULONG check(const HTTP_RESPONSE *response, ULONG flags, size_t *bound)
+static ULONG check(const HTTP_RESPONSE *response, const struct given *given, ULONG flags,
+                   size_t *bound)
 {
     if ((flags & HTTP_SEND_RESPONSE_FLAG_OPAQUE) != 0) {
         return response->StatusCode == 101 ? ERROR_NOT_SUPPORTED : ERROR_INVALID_PARAMETER;
@@ -214,7 +222,7 @@ static ULONG check(const HTTP_RESPONSE *response, ULONG flags, size_t *bound)
     }
     struct slice reason = slice_make(response->pReason, response->ReasonLength);
     *bound = H1_STATUS_KNOWN_BOUND + H1_STATUS_BOUND(reason.len) + AUTOMATIC_BOUND;
-    if (!header_is_field_value(reason) || !check_known(response, bound) ||
+    if (!header_is_field_value(reason) || !check_known(response, given, bound) ||
         !check_unknown(response, bound) || !check_multiple(response, bound) ||
         *bound > SHARD_OUT_BLOCK) {
         return ERROR_INVALID_PARAMETER;
@@ -227,7 +235,9 @@ ULONG head_write(struct request *request, struct call_send *send)
     const HTTP_RESPONSE *response = send->response;
     size_t bound = 0;
     struct plan plan = {0};
-    ULONG status = check(response, send->flags, &bound);
+    struct given given;
+    list_given(response, &given);
+    ULONG status = check(response, &given, send->flags, &bound);
     if (status == NO_ERROR) {
         status = make_plan(request, send, &plan);
     }
@@ -242,7 +252,7 @@ ULONG head_write(struct request *request, struct call_send *send)
                    ? h1_write_status(start, response->StatusCode,
                                      slice_make(response->pReason, response->ReasonLength))
                    : h1_write_status_known(start, response->StatusCode);
-    at = write_callers(at, response);
+    at = write_callers(at, response, &given);
     at = write_automatic(at, request, response, &plan);
     assert((size_t)(at - start) <= bound);
     output_commit(request->conn, (uint32_t)(at - start));

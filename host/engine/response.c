@@ -91,8 +91,7 @@ ULONG response_send(struct shard *shard, struct call *call)
         return ERROR_INVALID_PARAMETER; /* a second head, or a body before the head */
     }
     send->started = send->response == NULL;
-    uint64_t bytes = 0;
-    ULONG status = send_measure(send->chunks, send->chunk_count, &bytes);
+    ULONG status = send_measure(send->chunks, send->chunk_count, &send->body_bytes);
     if (status != NO_ERROR) {
         return status; /* nothing has been sent: the answer can go on without these chunks */
     }

@@ -102,11 +102,7 @@ void shard_give_out_block(struct shard *shard, char *block)
 
 struct call *shard_take_call(struct shard *shard)
 {
-    struct call *call = take_spare(&shard->calls, sizeof *call);
-    if (call != NULL) {
-        memset(call, 0, sizeof *call);
-    }
-    return call;
+    return take_spare(&shard->calls, sizeof(struct call));
 }
 
 void shard_give_call(struct shard *shard, struct call *call)
@@ -209,16 +205,46 @@ struct request *shard_find_request(const struct shard *shard, uint64_t id)
     return request != NULL && request->id == id ? request : NULL;
 }
 
-const char *shard_date(struct shard *shard)
+#define SERVER_LINE "Server: Moonlatch\r\n"
+#define DATE_NAME   "Date: "
+
+enum {
+    SERVER_LINE_BYTES = sizeof SERVER_LINE - 1,
+    DATE_AT = SERVER_LINE_BYTES + sizeof DATE_NAME - 1,
+    LINES_BYTES = DATE_AT + DATE_BYTES + 2,
+    DATE_CHECK_NS =
+        10 * 1000 * 1000 /* the clock is asked this often, so a date is late by no more */
+};
+
+static void refresh_lines(struct shard *shard)
 {
     struct timespec now;
-    /* Coarse is enough for a field that names seconds, and four times cheaper. */
-    (void)clock_gettime(CLOCK_REALTIME_COARSE, &now); /* cannot fail for a clock that exists */
-    if (now.tv_sec != shard->date_second) {
-        shard->date_second = now.tv_sec;
-        date_format(now.tv_sec, shard->date);
+    uint64_t turn_ns = loop_now_ns(shard->loop);
+    if (shard->date_second >= 0 && turn_ns - shard->date_checked_ns < DATE_CHECK_NS) {
+        return;
     }
-    return shard->date;
+    shard->date_checked_ns = turn_ns;
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for a clock that exists */
+    if (now.tv_sec != shard->date_second) {
+        static_assert(LINES_BYTES <= sizeof shard->lines, "both lines fit");
+        shard->date_second = now.tv_sec;
+        memcpy(shard->lines, SERVER_LINE DATE_NAME, DATE_AT);
+        date_format(now.tv_sec, shard->lines + DATE_AT);
+        memcpy(shard->lines + DATE_AT + DATE_BYTES, "\r\n", 2);
+    }
+}
+
+const char *shard_date(struct shard *shard)
+{
+    refresh_lines(shard);
+    return shard->lines + DATE_AT;
+}
+
+struct slice shard_server_and_date(struct shard *shard, bool with_server)
+{
+    refresh_lines(shard);
+    size_t skip = with_server ? 0 : SERVER_LINE_BYTES;
+    return slice_make(shard->lines + skip, LINES_BYTES - skip);
 }
 
 /* -------- life -------- */

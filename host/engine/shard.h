@@ -82,8 +82,9 @@ struct shard {
     struct port **ports; /* by queue place (the low 32 bits of its id) */
     uint32_t port_cap;
     struct spares in_blocks, out_blocks, calls, requests;
-    time_t date_second; /* the second that `date` names */
-    char date[32];      /* IMF-fixdate, 29 bytes */
+    uint64_t date_checked_ns; /* when the clock was last asked for it */
+    time_t date_second;       /* the second that `date` names */
+    char lines[80];           /* the Server and Date lines of an answer, 29 bytes of date in them */
 
     /* The request parsed last: head and cooked URL, so that a receive that is waiting already needs
      * no second parse. */
@@ -111,7 +112,7 @@ void shard_give_in_block(struct shard *shard, char *block);
 char *shard_take_out_block(struct shard *shard);
 void shard_give_out_block(struct shard *shard, char *block);
 
-/* Zeroed calls. NULL: no memory. A call may be given back to another shard than it was taken from.
+/* Calls, not cleared. NULL: no memory. A call may be given back to another shard than it was taken from.
  */
 struct call *shard_take_call(struct shard *shard);
 void shard_give_call(struct shard *shard, struct call *call);
@@ -130,3 +131,5 @@ struct request *shard_find_request(const struct shard *shard, uint64_t id);
 
 /* The Date field value of this second: 29 bytes. */
 const char *shard_date(struct shard *shard);
+/* "Server: ..." and "Date: ..." as lines of a head, or the latter alone. Valid until the next call. */
+struct slice shard_server_and_date(struct shard *shard, bool with_server);

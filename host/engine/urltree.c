@@ -34,11 +34,11 @@ struct urltree {
     _Atomic(struct registration *) *registrations;
     _Atomic(struct host *) *hosts;
     _Atomic uint32_t category_counts[URLPREFIX_CATEGORY_COUNT]; /* hints: 0 = skip the category */
+    /* In a place whose entry was taken out stands the address of one of these: a probe goes on
+     * behind it. */
+    struct registration gone_registration;
+    struct host gone_host;
 };
-
-/* In a place whose entry was taken out: a probe goes on behind it. */
-static struct registration gone_registration;
-static struct host gone_host;
 
 /* -------- hashes -------- */
 
@@ -136,7 +136,7 @@ static const struct registration *probe(const struct urltree *tree, const struct
         if (r == NULL) {
             return NULL;
         }
-        if (r->hash == hash && r != &gone_registration && r->port == key->port &&
+        if (r->hash == hash && r != &tree->gone_registration && r->port == key->port &&
             r->category == category && r->https == key->https &&
             same_host(category, r->host, host) && same_path(r->path, key->path, len)) {
             return r;
@@ -171,7 +171,7 @@ static struct host *find_host(const struct urltree *tree, uint16_t port, bool ht
         if (host == NULL) {
             return NULL;
         }
-        if (host != &gone_host && host->hash == hash && host->port == port &&
+        if (host != &tree->gone_host && host->hash == hash && host->port == port &&
             host->https == https && host->category == category &&
             same_host(category, host->name, name)) {
             return host;
@@ -293,10 +293,10 @@ static struct urltree *copy_with_room(const struct urltree *old)
     for (uint32_t i = 0; tree != NULL && i < old->cap; i++) {
         struct registration *r = atomic_load(&old->registrations[i]);
         struct host *host = atomic_load(&old->hosts[i]);
-        if (r != NULL && r != &gone_registration) {
+        if (r != NULL && r != &old->gone_registration) {
             store_registration(tree, r);
         }
-        if (host != NULL && host != &gone_host) {
+        if (host != NULL && host != &old->gone_host) {
             store_host(tree, host);
         }
     }
@@ -362,7 +362,7 @@ void urltree_remove(struct engine *engine, struct registration *removed)
         assert(atomic_load(&tree->registrations[i]) != NULL); /* it is in the tree */
         i = (i + 1) & mask;
     }
-    atomic_store(&tree->registrations[i], &gone_registration);
+    atomic_store(&tree->registrations[i], &tree->gone_registration);
     atomic_fetch_sub(&tree->category_counts[removed->category], 1);
     tree->live--;
     struct host *host =
@@ -373,7 +373,7 @@ void urltree_remove(struct engine *engine, struct registration *removed)
     }
     for (i = host->hash & mask; atomic_load(&tree->hosts[i]) != host; i = (i + 1) & mask) {
     }
-    atomic_store(&tree->hosts[i], &gone_host);
+    atomic_store(&tree->hosts[i], &tree->gone_host);
     lifetime_retire(engine, &host->retired, release_host);
 }
 
@@ -390,7 +390,8 @@ bool urltree_has_other_scheme(const struct urltree *tree, uint16_t port, bool ht
 {
     for (uint32_t i = 0; i < tree->cap; i++) {
         const struct host *host = atomic_load(&tree->hosts[i]);
-        if (host != NULL && host != &gone_host && host->port == port && host->https != https) {
+        if (host != NULL && host != &tree->gone_host && host->port == port &&
+            host->https != https) {
             return true;
         }
     }
