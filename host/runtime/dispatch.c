@@ -26,33 +26,58 @@ static size_t alive(const struct dispatch *d)
     return d->pool.made - d->pool.idle_count;
 }
 
-/* A failure that another try would repeat for ever ends the lane. */
-static void post_failed(struct dispatch_lane *lane, ULONG code)
+static void post_all(struct dispatch *d);
+
+static void on_retry(struct loop_timer *timer)
 {
+    post_all(LIST_ITEM(timer, struct dispatch, retry));
+}
+
+/* Tries again when a request ends, or a little later: perhaps none is alive that could end. */
+static void post_later(struct dispatch *d)
+{
+    d->pool.starved = true;
+    d->retry.on_fire = on_retry;
+    loop_timer_start(d->loop, &d->retry, DISPATCH_RETRY_MS * UINT64_C(1000000));
+}
+
+/* true: another receive may be tried at once. A failure that would repeat for ever ends the lane. */
+static bool may_go_on(struct dispatch_lane *lane, ULONG code)
+{
+    if (code == ERROR_CONNECTION_INVALID) {
+        return true; /* a request that needed a bigger buffer, and its client has gone */
+    }
     if (code == ERROR_NOT_ENOUGH_MEMORY) {
-        lane->dispatch->pool.starved = true; /* the next request that ends tries again */
-        return;
+        post_later(lane->dispatch);
+        return false;
     }
     lane->broken = true;
     log_write(lane->dispatch->log, LOG_LEVEL_ERROR,
               "receives on a queue ended: HttpReceiveHttpRequest returned %u", (unsigned)code);
+    return false;
 }
 
 static void post(struct dispatch_lane *lane)
 {
     struct dispatch *d = lane->dispatch;
     while (lane->posted < DISPATCH_RECEIVES && !lane->pulled && !lane->broken && !d->stopped) {
-        struct request *r = alive(d) < DISPATCH_REQUESTS_MAX ? httpreq_acquire(&d->pool) : NULL;
-        if (r == NULL) {
+        if (alive(d) >= DISPATCH_REQUESTS_MAX) {
             d->pool.starved = true;
+            return;
+        }
+        struct request *r = httpreq_acquire(&d->pool);
+        if (r == NULL) {
+            post_later(d);
             return;
         }
         r->on_received = take;
         r->receiver = lane;
         ULONG code = httpreq_receive(r, lane->queue);
         if (code != NO_ERROR) {
-            post_failed(lane, code);
             httpreq_release(r);
+            if (may_go_on(lane, code)) {
+                continue;
+            }
             return;
         }
         list_push_back(&lane->receives, &r->node);
@@ -309,6 +334,7 @@ void dispatch_refuse(struct dispatch *d)
 void dispatch_stop_receiving(struct dispatch *d)
 {
     d->stopped = true;
+    loop_timer_stop(d->loop, &d->retry);
     for (size_t i = 0; i < d->lane_count; i++) {
         cancel_receives(&d->lanes[i]);
     }

@@ -22,6 +22,7 @@
 
 enum {
     DISPATCH_QUEUES_MAX = 64, /* queues of one worker */
+    DISPATCH_RETRY_MS = 100,  /* pause before receives are posted again after lack of memory */
     DISPATCH_RECEIVES = 8,    /* posted on each queue */
     DISPATCH_REQUESTS_MAX =
         16384 /* alive in one worker; past it nothing is posted until one ends */
@@ -45,8 +46,9 @@ struct dispatch {
     struct request_pool pool;
     struct dispatch_lane lanes[DISPATCH_QUEUES_MAX];
     size_t lane_count;
-    bool refusing; /* past the drain deadline: newcomers get 503 */
-    bool stopped;  /* no receive is posted any more */
+    struct loop_timer retry; /* posts receives again after lack of memory */
+    bool refusing;           /* past the drain deadline: newcomers get 503 */
+    bool stopped;            /* no receive is posted any more */
 };
 
 /* Without queues and without a state. loop and log are not owned. */

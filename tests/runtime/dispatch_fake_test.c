@@ -467,6 +467,45 @@ static void dispatch_fields_of_a_request(void **state)
     assert_all_ended();
 }
 
+static void dispatch_request_that_needs_a_bigger_buffer(void **state)
+{
+    (void)state;
+    static char headers[20000];
+    rig_serve(
+        &rig,
+        "http.add_url('/', function(r) local n = 0 for k in pairs(r.headers) do"
+        " n = n + (k:find('^x%-') and 1 or 0) end return n .. (r.headers['x-199'] or '') end)");
+    for (int count = 0; count <= 400; count += 40) {
+        size_t len = 0;
+        headers[0] = 0;
+        for (int i = 0; i < count; i++) {
+            len += (size_t)snprintf(headers + len, sizeof headers - len, "X-%d: %d\r\n", i, i);
+        }
+        char expected[32];
+        snprintf(expected, sizeof expected, "%d%s", count, count > 199 ? "199" : "");
+        const struct fake_request_spec spec = {.url = URL "/", .headers = headers};
+        assert_string_equal(rig_ask(&rig, &spec)->body, expected);
+        assert_string_equal(rig_get(&rig, URL "/")->body, "0");
+    }
+    assert_true(fake_count_calls("HttpReceiveHttpRequest") > 8 + 22);
+    assert_all_ended();
+}
+
+static void dispatch_receives_go_on_after_lack_of_memory(void **state)
+{
+    (void)state;
+    rig_serve(&rig, "http.add_url('/', function(r) return 'x' end)");
+    rig.dispatch.pool.on_idle = NULL; /* no other request comes to help: the timer must */
+    for (int i = 0; i < 8; i++) {     /* each of the posted receives is used up */
+        fake_fail_call("HttpReceiveHttpRequest", 1, ERROR_NOT_ENOUGH_MEMORY);
+        assert_string_equal(rig_get(&rig, URL "/")->body, "x");
+    }
+    loop_run_once(rig.loop, UINT64_C(1000000000));
+    loop_run_once(rig.loop, 0);
+    assert_int_equal(fake_receive_count(), 8);
+    assert_all_ended();
+}
+
 static void dispatch_router_params_and_refusals(void **state)
 {
     (void)state;
@@ -651,6 +690,8 @@ int main(void)
         cmocka_unit_test(dispatch_respond_answers_once),
         cmocka_unit_test(dispatch_kept_request_never_means_another),
         cmocka_unit_test(dispatch_fields_of_a_request),
+        cmocka_unit_test(dispatch_request_that_needs_a_bigger_buffer),
+        cmocka_unit_test(dispatch_receives_go_on_after_lack_of_memory),
         cmocka_unit_test(dispatch_router_params_and_refusals),
         cmocka_unit_test(dispatch_handlers_overlap),
         cmocka_unit_test(dispatch_disconnect_cancels_the_handler),
