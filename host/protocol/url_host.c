@@ -10,24 +10,27 @@
 /* Four numbers 0..255 without leading zeros (RFC 3986 3.2.2). */
 static bool parse_ipv4(struct slice text, uint8_t *address)
 {
-    size_t at = 0;
-    for (int i = 0; i < 4; i++) {
-        size_t start = at;
-        unsigned value = 0;
-        while (at < text.len && at - start < 3 && text.p[at] >= '0' && text.p[at] <= '9') {
-            value = value * 10 + (unsigned)(text.p[at] - '0');
-            at++;
-        }
-        bool zero_first = at - start > 1 && text.p[start] == '0';
-        if (at == start || value > 255 || zero_first) {
-            return false;
-        }
-        address[i] = (uint8_t)value;
-        if (i < 3 && (at == text.len || text.p[at++] != '.')) {
+    unsigned value = 0;
+    unsigned digits = 0; /* of the number that is being read */
+    int number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)text.p[i] - '0';
+        if (digit <= 9) {
+            bool zero_first = digits > 0 && value == 0;
+            value = value * 10 + digit;
+            digits++;
+            if (zero_first || value > 255) {
+                return false;
+            }
+        } else if (text.p[i] == '.' && digits > 0 && number < 3) {
+            address[number++] = (uint8_t)value;
+            value = digits = 0;
+        } else {
             return false;
         }
     }
-    return at == text.len;
+    address[number] = (uint8_t)value;
+    return digits > 0 && number == 3;
 }
 
 /* Groups of an IPv6 address while they are read. */
