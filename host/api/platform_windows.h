@@ -16,5 +16,13 @@
 typedef WCHAR HTTP_CHAR;
 #define HTTP_TEXT(literal) L##literal
 
+/* Limits and codes of the documentation that these headers may lack. */
+#ifndef MAXUSHORT
+#define MAXUSHORT 0xFFFFu
+#endif
+#ifndef MAXULONG
+#define MAXULONG 0xFFFFFFFFu
+#endif
+
 /* SCHANNEL status numbers, declared here so that no security header is needed. */
 typedef LONG SECURITY_STATUS;

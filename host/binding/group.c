@@ -7,7 +7,7 @@
 #include "binding/state.h"
 #include "binding/url.h"
 
-enum { SESSION = 1, OPTIONS = 2, QUEUE = 3, GROUP = 4 }; /* places on the stack */
+enum { SESSION = 1, OPTIONS = 2, QUEUE = 3, AT_GROUP = 4 }; /* places on the stack */
 
 /* Leaves the option `queue` at QUEUE: an http.queue, or nil. A table there makes a queue of the
  * group's own. Returns whether it did; on failure leaves nil and the error on top and sets *failed.
@@ -65,9 +65,9 @@ int group_object_new(lua_State *L)
     }
     struct object *object = object_new(L, NODE_GROUP);
     lua_pushvalue(L, SESSION);
-    lua_setiuservalue(L, GROUP, OBJECT_OWNER);
+    lua_setiuservalue(L, AT_GROUP, OBJECT_OWNER);
     lua_pushvalue(L, QUEUE);
-    lua_setiuservalue(L, GROUP, OBJECT_QUEUE);
+    lua_setiuservalue(L, AT_GROUP, OBJECT_QUEUE);
     if (ledger_make_group(state_of(L)->ledger, &caller.origin, &spec, &id, &error) != NO_ERROR) {
         drop_own_queue(L, spec.own_queue, &caller);
         return object_fail(L, &caller, &error);

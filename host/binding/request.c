@@ -7,11 +7,10 @@
 
 #include "binding/answer.h"
 #include "binding/body.h"
+#include "binding/cooked.h"
 #include "binding/state.h"
 #include "binding/stream.h"
 #include "binding/task.h"
-
-_Static_assert(sizeof(HTTP_CHAR) == 1, "cooked URLs are used as UTF-8 here");
 
 static void enter(struct request *r, enum request_phase phase)
 {
@@ -87,6 +86,9 @@ static void clear(struct request *r)
     r->body_chunk_at = 0;
     r->body_ended = false;
     r->body_failed = false;
+    if (r->cooked != NULL) {
+        cooked_close(r);
+    }
     if (r->big != NULL || r->text != NULL) {
         free(r->big);
         free(r->text);
@@ -154,6 +156,12 @@ static bool received(struct op *op)
     }
     if (status == NO_ERROR) {
         r->http = (HTTP_REQUEST *)(r->big != NULL ? r->big : (void *)r->buffer);
+        if (!cooked_open(r)) {
+            (void)HttpCancelHttpRequest(r->queue, r->http->RequestId, NULL); /* as above */
+            status = ERROR_NOT_ENOUGH_MEMORY;
+        }
+    }
+    if (status == NO_ERROR) {
         r->head_only = r->http->Verb == HttpVerbHEAD;
         enter(r, REQUEST_DELIVERED);
     } else {
@@ -386,7 +394,7 @@ struct slice httpreq_method(const struct request *r)
 
 struct slice httpreq_path(const struct request *r)
 {
-    return slice_make(r->http->CookedUrl.pAbsPath, r->http->CookedUrl.AbsPathLength);
+    return cooked_path(r);
 }
 
 void httpreq_describe(const struct request *r, char *out, size_t out_bytes)

@@ -78,6 +78,7 @@ struct request {
     HANDLE queue;
     HTTP_REQUEST *http; /* what was received: in buffer or in big */
     void *big;          /* a larger buffer, malloc */
+    void *cooked;       /* cooked_windows.c; malloc */
     size_t big_bytes;
     /* Called when the receive is over. NO_ERROR: DELIVERED; else the request is FREE and is the
      * callee's to httpreq_release. NULL: the puller looks for itself. */

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 
 #include "binding/address.h"
+#include "binding/cooked.h"
 #include "binding/answer.h"
 #include "binding/body.h"
 #include "binding/query.h"
@@ -78,8 +79,7 @@ static void push_slice(lua_State *L, struct slice s)
 
 static struct slice query_of(const struct request *r)
 {
-    const HTTP_COOKED_URL *url = &r->http->CookedUrl;
-    struct slice query = slice_make(url->pQueryString, url->QueryStringLength);
+    struct slice query = cooked_query(r);
     if (query.len > 0 && query.p[0] == '?') {
         query = slice_make(query.p + 1, query.len - 1);
     }
@@ -152,20 +152,19 @@ static void get_version(lua_State *L, struct request *r)
 
 static void get_scheme(lua_State *L, struct request *r)
 {
-    const HTTP_COOKED_URL *url = &r->http->CookedUrl;
-    struct slice full = slice_make(url->pFullUrl, url->FullUrlLength);
+    struct slice full = cooked_full(r);
     const char *colon = full.len == 0 ? NULL : memchr(full.p, ':', full.len);
     push_slice(L, slice_make(full.p, colon == NULL ? 0 : (size_t)(colon - full.p)));
 }
 
 static void get_host(lua_State *L, struct request *r)
 {
-    push_slice(L, slice_make(r->http->CookedUrl.pHost, r->http->CookedUrl.HostLength));
+    push_slice(L, cooked_host(r));
 }
 
 static void get_url(lua_State *L, struct request *r)
 {
-    push_slice(L, slice_make(r->http->CookedUrl.pFullUrl, r->http->CookedUrl.FullUrlLength));
+    push_slice(L, cooked_full(r));
 }
 
 static void get_id(lua_State *L, struct request *r)

@@ -7,7 +7,7 @@
 #include "binding/router.h"
 #include "binding/state.h"
 
-enum { GROUP = 1, URL = 2, HANDLER = 3, OBJECT = 4 }; /* places on the stack */
+enum { AT_GROUP = 1, URL = 2, HANDLER = 3, OBJECT = 4 }; /* places on the stack */
 
 /* Leaves group (nil: the host's), url and handler at their places, whichever form was used. */
 static void arrange(lua_State *L)
@@ -23,7 +23,7 @@ static void arrange(lua_State *L)
 static int raise_type(lua_State *L, int place, const char *expected)
 {
     const char *text = lua_pushfstring(L, "%s expected, got %s", expected, luaL_typename(L, place));
-    return luaL_argerror(L, lua_isnil(L, GROUP) ? place - 1 : place, text);
+    return luaL_argerror(L, lua_isnil(L, AT_GROUP) ? place - 1 : place, text);
 }
 
 static bool is_callable(lua_State *L, int index)
@@ -41,7 +41,7 @@ static bool is_callable(lua_State *L, int index)
 static void check_handler(lua_State *L)
 {
     if (lua_isnil(L, HANDLER)) {
-        luaL_argcheck(L, !lua_isnil(L, GROUP), HANDLER - 1,
+        luaL_argcheck(L, !lua_isnil(L, AT_GROUP), HANDLER - 1,
                       "a URL of the default group needs a handler: nothing pulls its queue");
         return;
     }
@@ -56,8 +56,8 @@ static ULONG find_group(lua_State *L, const struct caller *caller, uint64_t *gro
                         struct ledger_error *error)
 {
     struct state *S = state_of(L);
-    if (!lua_isnil(L, GROUP)) {
-        *group = object_check(L, GROUP, NODE_GROUP)->id;
+    if (!lua_isnil(L, AT_GROUP)) {
+        *group = object_check(L, AT_GROUP, NODE_GROUP)->id;
         return NO_ERROR;
     }
     ULONG code = ledger_host_group(S->ledger, group, error);
@@ -85,8 +85,8 @@ int url_object_add(lua_State *L)
     uint64_t group = 0;
     uint64_t id = 0;
     arrange(L);
-    if (!lua_isnil(L, GROUP)) {
-        object_check(L, GROUP, NODE_GROUP);
+    if (!lua_isnil(L, AT_GROUP)) {
+        object_check(L, AT_GROUP, NODE_GROUP);
     }
     if (lua_type(L, URL) != LUA_TSTRING) {
         raise_type(L, URL, "string");
@@ -95,7 +95,7 @@ int url_object_add(lua_State *L)
     check_handler(L);
     object_caller(L, &caller);
     struct object *object = object_new(L, NODE_URL);
-    lua_pushvalue(L, GROUP);
+    lua_pushvalue(L, AT_GROUP);
     lua_setiuservalue(L, OBJECT, OBJECT_OWNER);
     ULONG code = find_group(L, &caller, &group, &error);
     if (code == NO_ERROR) {
@@ -134,8 +134,8 @@ int url_object_remove(lua_State *L)
         raise_type(L, URL, "string or http.url");
     }
     const char *url = lua_tolstring(L, URL, &len);
-    if (!lua_isnil(L, GROUP)) {
-        group = object_check(L, GROUP, NODE_GROUP)->id;
+    if (!lua_isnil(L, AT_GROUP)) {
+        group = object_check(L, AT_GROUP, NODE_GROUP)->id;
     } else if (ledger_host_group(S->ledger, &group, &error) != NO_ERROR) {
         return object_fail(L, &caller, &error);
     }

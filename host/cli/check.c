@@ -57,12 +57,12 @@ static const char *read_byte(lua_State *L, void *ud, size_t *size)
  * that was read last. SIZE_MAX: unknown. */
 static size_t find_token(struct slice text, size_t read, const char *message)
 {
-    const char *near = strstr(message, " near '");
-    const char *end = near == NULL ? NULL : strrchr(near, '\'');
-    if (near == NULL) {
+    const char *place = strstr(message, " near '");
+    const char *end = place == NULL ? NULL : strrchr(place, '\'');
+    if (place == NULL) {
         return strstr(message, "near <eof>") == NULL ? SIZE_MAX : text.len;
     }
-    struct slice token = slice_make(near + 7, (size_t)(end - (near + 7)));
+    struct slice token = slice_make(place + 7, (size_t)(end - (place + 7)));
     for (size_t at = read; at-- > 0;) {
         if (at + token.len <= read && memcmp(text.p + at, token.p, token.len) == 0) {
             return at;

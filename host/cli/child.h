@@ -19,6 +19,9 @@ struct child {
     long pid;          /* also its process group; 0: nobody of the group is left */
     int code;          /* exit code, 128 + n when a signal ended it */
     bool had_terminal; /* the terminal was handed to its group */
+    void *process;     /* child_windows.c: its handle */
+    void *job;         /* and that of the job that stands for the group */
+    void *waiting;     /* and that of the wait for its end */
 };
 
 /* Starts args[0..count) with MOONLATCH_URL and MOONLATCH_PORT; default signals. false: phase

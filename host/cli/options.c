@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/slice.h"
+#include "cli/cores.h"
 
 enum option_id {
     OPTION_PORT = 256, /* above every letter */
@@ -227,6 +227,16 @@ static bool set_limit(struct parse *parse, const char *text)
                 text);
 }
 
+static char *copy_text(const char *p, size_t len)
+{
+    char *copy = malloc(len + 1);
+    if (copy != NULL) {
+        memcpy(copy, p, len);
+        copy[len] = '\0';
+    }
+    return copy;
+}
+
 /* Addresses that only this machine can reach. */
 static bool is_loopback(struct slice host)
 {
@@ -260,7 +270,7 @@ static bool add_listen(struct parse *parse, const char *text)
     if (options->listen_count == OPTIONS_LISTEN_MAX) {
         return fail(parse, "--listen %s: too many addresses", text);
     }
-    char *copy = strndup(url.p, url.len);
+    char *copy = copy_text(url.p, url.len);
     if (copy == NULL) {
         return fail(parse, "not enough memory");
     }
@@ -277,7 +287,7 @@ static bool add_setting(struct parse *parse, const char *text)
         return fail(parse, "--set %s: a setting is K=V", text);
     }
     char *key =
-        options->setting_count == OPTIONS_SET_MAX ? NULL : strndup(text, (size_t)(value - text));
+        options->setting_count == OPTIONS_SET_MAX ? NULL : copy_text(text, (size_t)(value - text));
     if (key == NULL) {
         return fail(parse, "--set %s: too many settings, or no memory", text);
     }
@@ -291,8 +301,8 @@ static bool set_workers(struct parse *parse, const char *text)
 {
     uint64_t count = 0;
     if (strcmp(text, "auto") == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        count = cores < 1 ? 1 : cores > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : (uint64_t)cores;
+        unsigned cores = cores_count();
+        count = cores > HOST_WORKERS_MAX ? HOST_WORKERS_MAX : cores;
     } else if (!slice_to_u64(slice_from_cstr(text), &count) || count == 0 ||
                count > HOST_WORKERS_MAX) {
         return fail(parse, "--workers %s: a number from 1 to 256, or auto", text);

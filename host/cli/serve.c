@@ -1,7 +1,6 @@
 /* run and test: from options to host_run, and from the host's events to the terminal. */
 #include "cli/commands.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,12 +118,12 @@ static void on_signal(void *ctx, struct host *host, int number)
 {
     struct serve *serve = ctx;
     switch (number) {
-    case SIGCHLD:
+    case SIGNALS_CHILD:
         if (child_reap(&serve->child)) {
             end_with_child(serve, host);
         }
         break;
-    case SIGHUP:
+    case SIGNALS_HANGUP:
         log_write(&serve->log, LOG_LEVEL_WARN, "SIGHUP: reload is not built yet, nothing changes");
         break;
     default:
@@ -280,6 +279,10 @@ int serve_command(const struct options *options)
     if (serve.child.phase == CHILD_ENDED && serve.child.code != 0 &&
         verdict.cause != HOST_CAUSE_CHILD) {
         code = serve.child.code; /* it outlived the server, or a signal ended both */
+    }
+    if (options->command == COMMAND_TEST && serve.child.phase == CHILD_NONE && code == 0) {
+        code = HOST_EXIT_LOAD; /* no verdict without the command */
+        term_error(&serve.term, "the command was not run: the script ended first");
     }
     if (serve.is_ready) {
         ready_clean(options);

@@ -11,8 +11,14 @@
 
 #include <stdbool.h>
 
+/* What the bytes mean beside SIGINT and SIGTERM, the same everywhere. */
+enum { SIGNALS_HANGUP = 1, SIGNALS_CHILD = 17 };
+
 /* Installs the handlers; *fd becomes the reading end. false: no descriptors left. */
 bool signals_open(int *fd);
 
 /* Default handlers again; closes both ends. */
 void signals_close(void);
+
+/* Windows only, any thread: the child has ended. */
+void signals_tell_child(void);

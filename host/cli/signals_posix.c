@@ -21,7 +21,9 @@ static const int other_signals[] = {SIGHUP, SIGCHLD};
 static void tell(int number)
 {
     int saved = errno;
-    unsigned char byte = (unsigned char)number;
+    unsigned char byte = (unsigned char)(number == SIGHUP    ? SIGNALS_HANGUP
+                                         : number == SIGCHLD ? SIGNALS_CHILD
+                                                             : number);
     ssize_t written =
         write(record.write_fd, &byte, 1); /* full: plenty of signals are there already */
     (void)written;

@@ -44,24 +44,13 @@ void loop_set_owner(struct loop *loop, void *owner, const struct loop_hooks *hoo
 
 /* --- life --------------------------------------------------------------------------------- */
 
-static const struct loop_backend_ops *choose_backend(enum loop_backend wanted)
-{
-    switch (wanted) {
-    case LOOP_BACKEND_DEFAULT:
-    case LOOP_BACKEND_EPOLL: return &loop_backend_epoll;
-    case LOOP_BACKEND_IO_URING:
-    case LOOP_BACKEND_IOCP: break;
-    }
-    return NULL;
-}
-
 ULONG loop_open(enum loop_backend backend, struct loop **out)
 {
     *out = NULL;
     if (current != NULL) {
         return ERROR_ALREADY_EXISTS;
     }
-    const struct loop_backend_ops *ops = choose_backend(backend);
+    const struct loop_backend_ops *ops = loop_backend_choose(backend);
     if (ops == NULL) {
         return ERROR_NOT_SUPPORTED;
     }

@@ -39,3 +39,7 @@ struct loop_backend_ops {
 };
 
 extern const struct loop_backend_ops loop_backend_epoll;
+
+/* The one that is meant, or NULL: not available here. One file a platform (loop_choice_linux.c; on
+ * Windows loop_iocp.c). */
+const struct loop_backend_ops *loop_backend_choose(enum loop_backend wanted);

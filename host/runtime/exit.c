@@ -256,18 +256,19 @@ static unsigned count_stuck(const struct host *host)
 static void wait_for_stuck(struct progress *progress, struct host_verdict *verdict)
 {
     struct host *host = progress->host;
-    unsigned stuck = count_stuck(host);
     progress->begun = true;
-    progress->interruptible = true;
-    if (stuck == 0) {
+    progress->interruptible =
+        false; /* a moment is due to every worker, also after a second signal */
+    if (host_wait(host, is_part_over, progress, loop_now_ns(host->loop) + EXIT_NOW_NS)) {
         return;
     }
-    log_write(
-        host->log, LOG_LEVEL_WARN,
-        "%u worker%s in a C function that does not return (%s): waiting, a second signal ends that",
-        stuck, stuck == 1 ? " sits" : "s sit", progress->part->name);
+    log_write(host->log, LOG_LEVEL_WARN,
+              "a worker sits in a C function that does not return (%s): waiting, a second signal "
+              "ends that",
+              progress->part->name);
+    progress->interruptible = true;
     (void)host_wait(host, is_part_over, progress, loop_now_ns(host->loop) + EXIT_STUCK_NS);
-    stuck = count_stuck(host);
+    unsigned stuck = count_stuck(host);
     verdict->cut += stuck;
     verdict->forced = stuck > 0;
     for (unsigned i = 0; i < host->worker_count && stuck > 0; i++) {

@@ -48,7 +48,7 @@ void guard_hook(lua_State *L, lua_Debug *ar)
     struct member *member = S->host;
     struct task *task = S->current;
     (void)ar; /* the line does not matter */
-    lua_sethook(L, NULL, 0, 0);
+    guard_rest(L);
     if (task == NULL || member == NULL || member->guard == NULL) {
         return;
     }
@@ -79,7 +79,7 @@ static void loading_hook(lua_State *L, lua_Debug *ar)
     struct member *member = S->host;
     (void)ar;
     if (S->phase != STATE_LOADING || member == NULL) {
-        lua_sethook(L, NULL, 0, 0);
+        guard_rest(L);
         return;
     }
     bool stopping = host_is_stopping(member->host);
@@ -97,5 +97,5 @@ void guard_arm_loading(struct state *S)
 
 void guard_disarm_loading(struct state *S)
 {
-    lua_sethook(S->L, NULL, 0, 0);
+    guard_rest(S->L);
 }

@@ -88,3 +88,6 @@ void guard_answer(struct guard_slot *slot);
 
 /* The hook that the signal handler arms. */
 void guard_hook(lua_State *L, lua_Debug *ar);
+
+/* Gives a coroutine what it has while nobody suspects it: no hook; on Windows the counting one. */
+void guard_rest(lua_State *L);

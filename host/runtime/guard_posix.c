@@ -66,6 +66,11 @@ uint64_t guard_seen_ns(const struct guard_slot *slot)
     return same ? atomic_load_explicit(&slot->seen_ns, memory_order_relaxed) : 0;
 }
 
+void guard_rest(lua_State *L)
+{
+    lua_sethook(L, NULL, 0, 0);
+}
+
 void guard_answer(struct guard_slot *slot)
 {
     atomic_store(&slot->asked, false);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "binding/error.h"
 #include "binding/ledger.h"
@@ -13,6 +12,7 @@
 #include "runtime/guard.h"
 #include "runtime/hostdata.h"
 #include "runtime/port_holder.h"
+#include "runtime/signal_watch.h"
 #include "runtime/worker.h"
 
 enum {
@@ -115,17 +115,6 @@ void host_on_stop_signal(struct host *host, int number)
 bool host_is_stopping(const struct host *host)
 {
     return atomic_load_explicit(&host->cause, memory_order_relaxed) != HOST_CAUSE_NONE;
-}
-
-static void on_signal_byte(struct loop_watch *watch, unsigned events)
-{
-    struct host *host = LIST_ITEM(watch, struct host, signal_watch);
-    unsigned char numbers[16];
-    (void)events;
-    ssize_t count = read(watch->fd, numbers, sizeof numbers);
-    for (ssize_t i = 0; i < count; i++) {
-        host->config->on_signal(host->config->ctx, host, numbers[i]);
-    }
 }
 
 /* --- waiting
@@ -270,7 +259,7 @@ static uint16_t reduce_to_base(char *url, size_t cap)
     return (uint16_t)port;
 }
 
-static void tell(struct host *host, const struct host_event *event)
+static void tell_event(struct host *host, const struct host_event *event)
 {
     if (host->config->on_event != NULL) {
         host->config->on_event(host->config->ctx, host, event);
@@ -288,7 +277,7 @@ static void tell_ready(struct host *host)
         event.port = reduce_to_base(url, sizeof url);
         event.url = url;
     }
-    tell(host, &event);
+    tell_event(host, &event);
 }
 
 /* --- the life
@@ -361,12 +350,7 @@ static bool open_parts(struct host *host)
 
 static bool watch_signals(struct host *host)
 {
-    if (host->config->signal_fd < 0) {
-        return true;
-    }
-    host->signal_watch = (struct loop_watch){
-        .on_ready = on_signal_byte, .fd = host->config->signal_fd, .events = LOOP_READABLE};
-    if (loop_watch_start(host->loop, &host->signal_watch) == NO_ERROR) {
+    if (host->config->signal_fd < 0 || signal_watch_start(host)) {
         return true;
     }
     host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL, "signals cannot be watched");
@@ -551,9 +535,7 @@ static void destroy(struct host *host, bool forced)
         return;
     }
     if (host->loop != NULL) {
-        if (host->signal_watch.on_ready != NULL) {
-            loop_watch_stop(host->loop, &host->signal_watch);
-        }
+        signal_watch_stop(host);
         loop_close(host->loop); /* runs what was posted: before what it is about is freed */
     }
     while (!list_is_empty(&host->generations)) {
@@ -572,7 +554,7 @@ void host_tell_drain(struct host *host)
     char text[HOST_REASON_BYTES_MAX];
     enum host_cause cause = (enum host_cause)atomic_load(&host->cause);
     describe_cause(host, cause, text, sizeof text);
-    tell(host, &(struct host_event){.kind = HOST_EVENT_DRAIN, .cause = cause, .text = text});
+    tell_event(host, &(struct host_event){.kind = HOST_EVENT_DRAIN, .cause = cause, .text = text});
 }
 
 int host_run(const struct host_config *config, struct host_verdict *verdict)
@@ -594,10 +576,10 @@ int host_run(const struct host_config *config, struct host_verdict *verdict)
     serve(host);
     exit_run(host, verdict);
     conclude(host, verdict);
-    tell(host, &(struct host_event){.kind = HOST_EVENT_SUMMARY,
-                                    .cause = verdict->cause,
-                                    .code = verdict->code,
-                                    .text = verdict->reason});
+    tell_event(host, &(struct host_event){.kind = HOST_EVENT_SUMMARY,
+                                          .cause = verdict->cause,
+                                          .code = verdict->code,
+                                          .text = verdict->reason});
     destroy(host, verdict->forced);
     return verdict->code;
 }

@@ -50,6 +50,7 @@ struct host {
     bool any_port; /* a port must be found: -p 0 or -l with port 0 */
 
     struct loop_watch signal_watch; /* on config->signal_fd */
+    void *signal_reader;            /* signal_watch_windows.c */
     int signal_first;               /* number of the first stop signal; 0: none */
     int signal_second;              /* and of the second */
 

@@ -1,0 +1,94 @@
+#include "binding/file.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "api/text.h"
+
+enum { PATH_UNITS_MAX = 4096, WRITE_BYTES_MAX = 1 << 30 };
+
+static ULONG from_error(DWORD error)
+{
+    switch (error) {
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND:
+    case ERROR_ACCESS_DENIED:
+    case ERROR_NOT_ENOUGH_MEMORY: return error;
+    case ERROR_INVALID_NAME:
+    case ERROR_BAD_PATHNAME:
+    case ERROR_FILENAME_EXCED_RANGE: return ERROR_PATH_NOT_FOUND;
+    case ERROR_SHARING_VIOLATION:
+    case ERROR_WRITE_PROTECT: return ERROR_ACCESS_DENIED;
+    case ERROR_DISK_FULL:
+    case ERROR_HANDLE_DISK_FULL:
+    case ERROR_FILE_TOO_LARGE: return ERROR_HANDLE_DISK_FULL;
+    default: return ERROR_INVALID_FUNCTION;
+    }
+}
+
+static ULONG open_path(const char *path, DWORD access, DWORD how, HANDLE *handle)
+{
+    WCHAR wide[PATH_UNITS_MAX];
+    size_t needed = 0;
+    if (text_from_utf8(path, strlen(path), wide, PATH_UNITS_MAX, &needed) != NO_ERROR) {
+        return ERROR_PATH_NOT_FOUND;
+    }
+    *handle = CreateFileW(wide, access, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, how,
+                          FILE_ATTRIBUTE_NORMAL, NULL);
+    return *handle == INVALID_HANDLE_VALUE ? from_error(GetLastError()) : NO_ERROR;
+}
+
+ULONG file_open(const char *path, HANDLE *handle, uint64_t *bytes)
+{
+    LARGE_INTEGER size;
+    ULONG code = open_path(path, GENERIC_READ, OPEN_EXISTING, handle);
+    if (code != NO_ERROR) {
+        /* A folder cannot be opened like this; it is refused as one, not as a secret. */
+        DWORD kind = GetFileAttributesA(path);
+        bool folder = kind != INVALID_FILE_ATTRIBUTES && (kind & FILE_ATTRIBUTE_DIRECTORY) != 0;
+        return folder ? ERROR_NOT_SUPPORTED : code;
+    }
+    if (GetFileType(*handle) != FILE_TYPE_DISK || !GetFileSizeEx(*handle, &size)) {
+        (void)CloseHandle(*handle);
+        return ERROR_NOT_SUPPORTED;
+    }
+    *bytes = (uint64_t)size.QuadPart;
+    return NO_ERROR;
+}
+
+ULONG file_create(const char *path, HANDLE *handle)
+{
+    return open_path(path, GENERIC_WRITE, CREATE_ALWAYS, handle);
+}
+
+ULONG file_write(HANDLE handle, const void *p, size_t len)
+{
+    const char *at = p;
+    while (len > 0) {
+        DWORD piece = len > WRITE_BYTES_MAX ? WRITE_BYTES_MAX : (DWORD)len;
+        DWORD written = 0;
+        if (!WriteFile(handle, at, piece, &written, NULL)) {
+            return from_error(GetLastError());
+        }
+        if (written == 0) {
+            return ERROR_HANDLE_DISK_FULL;
+        }
+        at += written;
+        len -= written;
+    }
+    return NO_ERROR;
+}
+
+ULONG file_close(HANDLE handle)
+{
+    return CloseHandle(handle) ? NO_ERROR : from_error(GetLastError());
+}
+
+void file_discard(const char *path)
+{
+    WCHAR wide[PATH_UNITS_MAX];
+    size_t needed = 0;
+    if (text_from_utf8(path, strlen(path), wide, PATH_UNITS_MAX, &needed) == NO_ERROR) {
+        (void)DeleteFileW(wide); /* it was a failure already; a folder is refused */
+    }
+}

@@ -1,0 +1,17 @@
+# Cross-compiling for 64-bit Windows with Debian's mingw-w64; tests run under Wine.
+# Lua and LuaFileSystem come from the folder that setup.sh made.
+set(CMAKE_SYSTEM_NAME Windows)
+set(CMAKE_SYSTEM_PROCESSOR x86_64)
+set(CMAKE_C_COMPILER x86_64-w64-mingw32-gcc)
+set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
+
+set(ML_WINDOWS_SYSROOT ${CMAKE_CURRENT_LIST_DIR}/../../build/windows/sysroot
+    CACHE PATH "Where Lua and LuaFileSystem are")
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ML_WINDOWS_SYSROOT)
+set(CMAKE_FIND_ROOT_PATH /usr/x86_64-w64-mingw32 ${ML_WINDOWS_SYSROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+
+set(CMAKE_CROSSCOMPILING_EMULATOR ${CMAKE_CURRENT_LIST_DIR}/wine.sh)

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Runs a command in a network and mount namespace of its own, with the checkout mounted at its own
+# path in the Wine root. Wine's http.sys listens on every address and lives in one helper process,
+# hence one namespace for all that belongs together. Ends Wine's helpers afterwards.
+# usage: wine_session.sh COMMAND [ARGUMENTS...]      (as root, after setup.sh wine)
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+root=$here/build/windows/wine
+
+if [ -z "${MOONLATCH_WINE-}" ]; then
+    MOONLATCH_WINE=$root exec unshare --net --mount --pid --fork --kill-child \
+        --propagation private sh "$0" "$@"
+fi
+
+ip link set lo up
+mkdir -p "$root$here" "$root/proc" "$root/dev" "$root/tmp"
+mount --bind "$here" "$root$here"
+mount -t proc proc "$root/proc"
+mount -t proc proc /proc
+mount --rbind /dev "$root/dev"
+[ -d "$root/var/lib/wine/drive_c" ] || {
+    mkdir -p "$root/var/lib/wine"
+    sh "$here/tests/windows/wine.sh" wineboot -i >/dev/null 2>&1
+    chroot "$root" env WINEPREFIX=/var/lib/wine /usr/lib/wine/wineserver64 -w
+}
+status=0
+"$@" || status=$?
+chroot "$root" env WINEPREFIX=/var/lib/wine /usr/lib/wine/wineserver64 -k || true
+exit $status
