@@ -199,8 +199,19 @@ static void guard_wakes_again_after_it_has_slept(void **state)
     bench_close(&bench);
 }
 
+/* ThreadSanitizer holds a signal back until the thread next calls into libc, which an endless loop never does. */
+#if defined(__SANITIZE_THREAD__)
+enum { SIGNALS_COME_LATE = 1 };
+#else
+enum { SIGNALS_COME_LATE = 0 };
+#endif
+
 int main(void)
 {
+    enum { SKIPPED = 77 };
+    if (SIGNALS_COME_LATE) {
+        return SKIPPED;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guard_endless_loop_lets_others_run),
         cmocka_unit_test(guard_loop_past_the_request_limit_is_killed),
