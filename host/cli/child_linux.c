@@ -1,5 +1,5 @@
-/* What is Linux about it: processes that the command leaves behind become our children (prctl PR_SET_CHILD_SUBREAPER), so that
- * their end can be waited for instead of guessed. */
+/* What is Linux about it: processes that the command leaves behind become our children (prctl
+ * PR_SET_CHILD_SUBREAPER), so that their end can be waited for instead of guessed. */
 #include "cli/child.h"
 
 #include <errno.h>
@@ -123,7 +123,8 @@ static void note_end(struct child *child, int status)
     take_back_terminal(child);
 }
 
-/* Takes what has ended of the group. pid 0 when nobody is left of it: the number may come to mean others then. */
+/* Takes what has ended of the group. pid 0 when nobody is left of it: the number may come to mean
+ * others then. */
 static void reap_group(struct child *child)
 {
     int status = 0;

@@ -252,7 +252,8 @@ static unsigned count_stuck(const struct host *host)
     return stuck;
 }
 
-/* A worker that has not even begun sits in a C function that does not return. It is given some time more; then the verdict is `forced`. */
+/* A worker that has not even begun sits in a C function that does not return. It is given some time
+ * more; then the verdict is `forced`. */
 static void wait_for_stuck(struct progress *progress, struct host_verdict *verdict)
 {
     struct host *host = progress->host;
@@ -276,7 +277,7 @@ static void wait_for_stuck(struct progress *progress, struct host_verdict *verdi
     }
 }
 
-/* Does a part everywhere; true: it was over in time. Does nothing more once the verdict is forced. */
+/* Does a part everywhere; true: it was over in time. Does nothing once the verdict is forced. */
 static bool do_part(struct host *host, const struct part *part, uint64_t time_ns,
                     struct host_verdict *verdict)
 {

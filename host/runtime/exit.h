@@ -27,12 +27,12 @@
  * http.stop(n), the child's); 3 and 4 for a failed start; 128+n after a second signal; 70 for ours.
  *   The last line of stderr says the same in words.
  *
- * Bounds: stage 2 the drain time; 3 and 4 the constants below. After a second signal stage 2 ends at
- * once and 3 and 4 take EXIT_NOW_NS each at most. A worker that does not come back from a C
+ * Bounds: stage 2 the drain time; 3 and 4 the constants below. After a second signal stage 2 ends
+ * at once and 3 and 4 take EXIT_NOW_NS each at most. A worker that does not come back from a C
  * function (a blocking driver) is waited for, EXIT_STUCK_NS at most, or until a second signal. Then
  * nothing more can be closed, since every contract call would wait for that worker too: exit_run
- * returns with the verdict `forced`, and the process ends around it. _exit is only ever called by a
- * third signal.
+ * returns with the verdict `forced`, and the process ends around it. _exit is only ever called by
+ * a third signal.
  *
  * Thread: coordinator. */
 #pragma once

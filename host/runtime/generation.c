@@ -81,7 +81,8 @@ static int to_text(lua_State *L)
     return 1;
 }
 
-/* The error value at index, with the traceback behind it if there is one, as text. Leaves the stack as it was. */
+/* The error value at index, with the traceback behind it if there is one, as text. Leaves the stack
+ * as it was. */
 static void describe_error(lua_State *L, int index, const char *traceback, char *out, size_t cap)
 {
     const char *text = "(error value without a text)";
@@ -512,7 +513,8 @@ static struct slice authority_of(const char *url)
     return slice_make(start, strcspn(start, "/"));
 }
 
-/* What the terminal shows for a failed commit: where a port is held a plain sentence first, then call, object, code and place. */
+/* What the terminal shows for a failed commit: where a port is held a plain sentence first, then
+ * call, object, code and place. */
 static void explain(struct host *host, struct ledger_error *failure, struct load_error *out)
 {
     char line[LOAD_TEXT_BYTES_MAX / 2];

@@ -1,9 +1,11 @@
--- Lists the route scripts below a directory: every *.lua, sorted by path; names that begin with "_" or "." are left for `require`.
+-- Lists the route scripts below a directory: every *.lua, sorted by path; names that begin with "_"
+-- or "." are left for `require`.
 local lfs = require "lfs"
 
 local function visit(folder, relative, depth, found, limits)
   if depth > limits.depth then
-    error(("%s: more than %d folders deep (a symbolic link to a folder above?)"):format(folder, limits.depth), 0)
+    error(("%s: more than %d folders deep (a symbolic link to a folder above?)")
+      :format(folder, limits.depth), 0)
   end
   for name in lfs.dir(folder) do
     if not name:find("^[._]") then
@@ -22,7 +24,8 @@ local function visit(folder, relative, depth, found, limits)
 end
 
 -- kind(path) -> "file", "directory", ...; nil, message
--- list(directory, depth_max, count_max) -> array of paths below the directory, with "/" between the parts; raises a message
+-- list(directory, depth_max, count_max) -> array of paths below the directory, with "/" between the
+-- parts; raises a message
 local walk = {}
 
 function walk.kind(path)

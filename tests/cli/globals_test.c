@@ -60,13 +60,16 @@ static void globals_require_of_a_constant_is_told(void **state)
 
 static void globals_lines_stay_right_in_long_functions(void **state)
 {
-    char text[8192] = "local a\n";
+    struct buf text;
     (void)state;
+    buf_init(&text, 1 << 16);
+    assert_true(buf_printf(&text, "local a\n"));
     for (int i = 0; i < 400; i++) {
-        (void)strcat(text, "a = 1\n");
+        assert_true(buf_printf(&text, "a = 1\n"));
     }
-    (void)strcat(text, "\n\n\n\n\n\n\n\n\n\nb = a\n");
-    check(text, "s412:b ");
+    assert_true(buf_append(&text, "\n\n\n\n\n\n\n\n\n\nb = a\n", 17));
+    check(text.p, "s412:b ");
+    buf_deinit(&text);
 }
 
 static void globals_every_cut_of_a_dump_ends_without_harm(void **state)

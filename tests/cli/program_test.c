@@ -1,5 +1,5 @@
 /* The program as a user meets it: exit codes, what goes to which stream, the ready contract.
- * Needs MOONLATCH=<executable>. Ports are free ones; nothing waits for luck, only for output and ends.
+ * Needs MOONLATCH=<executable>. Ports are free ones; nothing waits but for output and ends.
  * ctest-timeout: 120 */
 #include "support/cmocka_all.h"
 
@@ -187,7 +187,7 @@ static void assert_last_line(const char *wanted)
 
 #define SERVE "http.add_url('/', function() return 'x' end) "
 
-/* --- the ready contract ---------------------------------------------------------------------------- */
+/* --- the ready contract --- */
 
 static void program_ready_line_then_answers_then_code_0(void **state)
 {
@@ -265,7 +265,7 @@ static void program_notify_socket_hears_ready_and_stopping(void **state)
     (void)close(fd);
 }
 
-/* --- exit codes ------------------------------------------------------------------------------------ */
+/* --- exit codes --- */
 
 static void program_scripts_that_do_not_load_are_3(void **state)
 {
@@ -403,7 +403,7 @@ static void program_runaway_handler_stops_nobody(void **state)
     (void)close(fd);
 }
 
-/* --- the trace ------------------------------------------------------------------------------------- */
+/* --- the trace --- */
 
 static void program_trace_close_shows_the_order(void **state)
 {
@@ -429,7 +429,7 @@ static void program_trace_close_shows_the_order(void **state)
                      0);
 }
 
-/* --- test, check, and the rest --------------------------------------------------------------------- */
+/* --- test, check, and the rest --- */
 
 static void program_test_takes_the_code_of_its_command(void **state)
 {
@@ -519,7 +519,8 @@ static void program_arguments_reach_the_script(void **state)
     assert_non_null(strstr(p.stderr_text, "args.lua\ta\tv\ta\t-b\n"));
 }
 
-/* Signals blocked and ignored, from text of /proc/self/status, without the C library's own (32 and 33). */
+/* Signals blocked and ignored, from text of /proc/self/status, without the C library's own (32 and
+ * 33). */
 static unsigned long read_masks(const char *text)
 {
     unsigned long blocked = 0, ignored = 0;
@@ -529,7 +530,8 @@ static unsigned long read_masks(const char *text)
     return (blocked | ignored) & 0x7FFFFFFFUL;
 }
 
-/* What is ignored or blocked here would be there as well, so it is compared and not expected to be nothing. */
+/* What is ignored or blocked here would be there as well, so it is compared and not expected to be
+ * nothing. */
 static void program_children_have_the_signals_we_were_given(void **state)
 {
     char text[4096] = "";
