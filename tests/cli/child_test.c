@@ -78,7 +78,7 @@ static void child_end_ends_a_stubborn_group(void **state)
     char script[256];
     (void)state;
     assert_int_equal(pipe(ends), 0);
-    /* The shell and a process of its own, both deaf to SIGTERM: the second says that it is there. */
+    /* The shell and a process of its own, both deaf to SIGTERM: the second says it is there. */
     (void)snprintf(script, sizeof script,
                    "trap '' TERM; sh -c 'trap \"\" TERM; echo a >&%d; while :; do sleep 1; done' & "
                    "while :; do sleep 1; done",

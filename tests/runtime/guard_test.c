@@ -1,4 +1,5 @@
-/* The guard on this thread as the worker: real clock, real signal, real Lua; no assertion on time but that the loop comes back. */
+/* The guard on this thread as the worker: real clock, real signal, real Lua; no assertion on time
+ * but that the loop comes back. */
 #include "support/cmocka_all.h"
 
 #include <string.h>
@@ -198,7 +199,8 @@ static void guard_wakes_again_after_it_has_slept(void **state)
     bench_close(&bench);
 }
 
-/* ThreadSanitizer holds a signal back until the thread next calls into libc, which an endless loop never does. */
+/* ThreadSanitizer holds a signal back until the thread next calls into libc, which an endless loop
+ * never does. */
 #if defined(__SANITIZE_THREAD__)
 enum { SIGNALS_COME_LATE = 1 };
 #else
