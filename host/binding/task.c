@@ -256,6 +256,35 @@ static void log_close_error(struct task *t, lua_State *co)
               t->name == NULL ? "task" : t->name, text);
 }
 
+/* From here on script code runs in co: tells the watchdog. */
+static inline uint64_t begin_watch(struct state *S, lua_State *co)
+{
+    uint64_t turn = atomic_load_explicit(&S->watch.turn, memory_order_relaxed);
+    atomic_store_explicit(&S->watch.running, co, memory_order_relaxed);
+    atomic_store_explicit(&S->watch.turn, turn + 1, memory_order_relaxed);
+    if (S->watch.parked != NULL && atomic_load_explicit(S->watch.parked, memory_order_relaxed)) {
+        S->hooks->on_guard_wake(S);
+    }
+    return turn;
+}
+
+static inline void end_watch(struct state *S, uint64_t turn)
+{
+    atomic_store_explicit(&S->watch.turn, turn + 2, memory_order_relaxed);
+    atomic_store_explicit(&S->watch.running, NULL, memory_order_relaxed);
+}
+
+/* The <close> variables of a stopped coroutine run in here; one that does not end is the guard's. */
+static void close_coroutine(struct task *t, lua_State *co)
+{
+    uint64_t turn = begin_watch(t->state, co);
+    int status = chain_reset(co);
+    end_watch(t->state, turn);
+    if (status != LUA_OK) {
+        log_close_error(t, co);
+    }
+}
+
 /* Hard stop: innermost script coroutine first, so that <close> variables run in the usual order. */
 static void stop(struct task *t)
 {
@@ -269,14 +298,10 @@ static void stop(struct task *t)
     S->frame = &frame;
     for (unsigned i = 0; i < t->chain_len; i++) {
         chain_mark(t->chain[i], false);
-        if (chain_reset(t->chain[i]) != LUA_OK) {
-            log_close_error(t, t->chain[i]);
-        }
+        close_coroutine(t, t->chain[i]);
     }
     t->chain_len = 0;
-    if (chain_reset(t->co) != LUA_OK) {
-        log_close_error(t, t->co);
-    }
+    close_coroutine(t, t->co);
     S->frame = NULL;
     S->current = NULL;
     finish_killed(t);
@@ -341,16 +366,10 @@ static void run(struct task *t)
     chain_mark(t->co, false);
     S->current = t;
     S->frame = &frame;
-    uint64_t turn = atomic_load_explicit(&S->watch.turn, memory_order_relaxed);
-    atomic_store_explicit(&S->watch.running, t->co, memory_order_relaxed);
-    atomic_store_explicit(&S->watch.turn, turn + 1, memory_order_relaxed);
-    if (S->watch.parked != NULL && atomic_load_explicit(S->watch.parked, memory_order_relaxed)) {
-        S->hooks->on_guard_wake(S);
-    }
+    uint64_t turn = begin_watch(S, t->co);
     int nresults = 0;
     int status = lua_resume(t->co, NULL, t->nargs, &nresults);
-    atomic_store_explicit(&S->watch.turn, turn + 2, memory_order_relaxed);
-    atomic_store_explicit(&S->watch.running, NULL, memory_order_relaxed);
+    end_watch(S, turn);
     S->frame = NULL;
     S->current = NULL;
     if (status == LUA_YIELD) {

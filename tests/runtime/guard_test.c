@@ -167,6 +167,22 @@ static void guard_loop_that_cannot_yield_is_ended_at_the_resume_limit(void **sta
     }
 }
 
+/* The hard stop runs <close> variables where nothing can be suspended. */
+static void guard_close_of_a_stopped_task_ends_too(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_open(&bench, &(struct host_limits){.resume_ns = 50 * MS, .request_ns = 30 * MS});
+    start(&bench,
+          "local function forever() while true do pcall(load('while 1 do end')) end end "
+          "local a <close> = setmetatable({}, { __close = forever }) "
+          "local b <close> = setmetatable({}, { __close = forever }) forever()",
+          on_end);
+    turn_until(&bench, &bench.ended);
+    assert_int_equal(bench.end, TASK_KILLED);
+    bench_close(&bench);
+}
+
 static void guard_short_work_is_not_disturbed(void **state)
 {
     struct bench bench;
@@ -217,6 +233,7 @@ int main(void)
         cmocka_unit_test(guard_endless_loop_lets_others_run),
         cmocka_unit_test(guard_loop_past_the_request_limit_is_killed),
         cmocka_unit_test(guard_loop_that_cannot_yield_is_ended_at_the_resume_limit),
+        cmocka_unit_test(guard_close_of_a_stopped_task_ends_too),
         cmocka_unit_test(guard_short_work_is_not_disturbed),
         cmocka_unit_test(guard_wakes_again_after_it_has_slept),
     };
