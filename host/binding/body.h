@@ -1,10 +1,11 @@
 /* Reading a request's body.
  *
- *   request:read([n])                    up to n bytes (default 64 KiB) | nil at the end | nil,
- * error request:chunks([n])                  iterator over such strings; raises on errors
+ *   request:read([n])                    up to n bytes (default 64 KiB) | nil at the end |
+ *                                        nil, error
+ *   request:chunks([n])                  iterator over such strings; raises on errors
  *   request:body([{ limit = "8M" }])     the whole | nil, error "too_large" (status 413)
  *   request:save(path, [{ limit = }])    count of bytes | nil, error; the file is removed on
- * failure
+ *                                        failure
  *
  * A read suspends the task. Buffers of BODY_BUFFER_BYTES belong to the worker's pool and are held
  * only while a read is under way, so a body of any length needs constant memory. :save writes with

@@ -2,12 +2,16 @@
  *
  *   Lua                                  JSON
  *   nil, light userdata NULL             null (in a table a nil is simply absent; cjson.null is
- * such a light userdata) boolean, string                      true/false, string; the string must
- * be UTF-8 integer                              all 64 bits float shortest text that reads back the
- * same; 3.0 is 3; NaN and infinities are refused table whose keys are exactly 1..n    array empty
- * table                          {} ; [] when its metatable has __jsontype = "array" table with
- * string keys only          object, in the order of `next` any other table refused: mixed keys,
- * holes, keys that are not strings function, thread, userdata           refused
+ *                                        such a light userdata)
+ *   boolean, string                      true/false, string; the string must be UTF-8
+ *   integer                              all 64 bits
+ *   float                                shortest text that reads back the same; 3.0 is 3; NaN and
+ *                                        infinities are refused
+ *   table whose keys are exactly 1..n    array
+ *   empty table                          {} ; [] when its metatable has __jsontype = "array"
+ *   table with string keys only          object, in the order of `next`
+ *   any other table                      refused: mixed keys, holes, keys that are not strings
+ *   function, thread, userdata           refused
  *
  * Cycles, nesting deeper than JSON_DEPTH_MAX and texts above the limit are refused. A refusal says
  * where: "users[3].name: not UTF-8". Metamethods are not called.

@@ -14,8 +14,9 @@
  *   DECLARED     ledger_make_*                                  none yet
  *   OPEN         ledger_open, ledger_commit                     exists
  *   CLOSING      last share dropped after ledger_stop           exists, its close call waits for
- * ledger_close_all CLOSED       last share dropped; ledger_close_all           gone; the node stays
- * until no handle names it
+ *                                                               ledger_close_all
+ *   CLOSED       last share dropped; ledger_close_all           gone; the node stays until no
+ *                                                               handle names it
  *
  * A state that loads only declares: nodes become OPEN when its generation commits. A state that
  * serves declares and then calls ledger_open at once. Which existing node a creation call names is

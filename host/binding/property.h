@@ -1,15 +1,19 @@
 /* Properties of sessions, groups and queues by name, with units.
  *
- *   name               on                      value                                contract
- * property timeouts           session, group          table of the six below
- * HttpServerTimeoutsProperty .entity_body .drain_entity_body .request_queue .idle_connection
- * .header_wait   whole seconds, false: no limit .min_send_rate                           bytes per
- * second, false: no limit state              session, group, queue   "active" | "inactive"
- * HttpServerStateProperty bandwidth          session, group          bytes per second, false: no
- * limit    HttpServerQosProperty connection_limit   group                   connections, false: no
- * limit         HttpServerQosProperty length             queue                   requests waiting
- * at most             HttpServerQueueLengthProperty verbosity          queue "basic" | "limited" |
- * "full"         HttpServer503VerbosityProperty
+ *   name               on                     value                        contract property
+ *   timeouts           session, group         table of the six below       HttpServerTimeouts-
+ *                                                                          Property
+ *    .entity_body .drain_entity_body .request_queue .idle_connection .header_wait
+ *                                             whole seconds, false: no limit
+ *    .min_send_rate                           bytes per second, false: no limit
+ *   state              session, group, queue  "active" | "inactive"        HttpServerStateProperty
+ *   bandwidth          session, group         bytes per second, false: no  HttpServerQosProperty
+ *                                             limit
+ *   connection_limit   group                  connections, false: no limit HttpServerQosProperty
+ *   length             queue                  requests waiting at most     HttpServerQueueLength-
+ *                                                                          Property
+ *   verbosity          queue                  "basic" | "limited" |        HttpServer503Verbosity-
+ *                                             "full"                       Property
  *
  * nil means "not set here": the session's value, else the default of the API.
  *

@@ -2,7 +2,7 @@
  *
  *   local app = http.router()
  *   app:get("/users/:id", f)   app:post(...) :put :patch :delete :head :options :any(path, f)
- * :route(method, path, f)
+ *                              :route(method, path, f)
  *
  * Routes stand in a tree of path segments: at each level the literal children, sorted, and at most
  * one `:name` child. A literal segment beats a named one; when the way behind it ends, the named

@@ -2,9 +2,9 @@
  * and man page read the same rows, so they cannot differ. An option that is planned but not built
  * is refused with a message of its own and appears nowhere else.
  *
- *   moonlatch [OPTIONS] COMMAND [ARGUMENTS]       options may stand anywhere before "--"
- *   moonlatch [OPTIONS] FILE [ARGUMENTS]          the same as `run`, but further words are the
- * script's arguments
+ *   moonlatch [OPTIONS] COMMAND [ARGUMENTS]   options may stand anywhere before "--"
+ *   moonlatch [OPTIONS] FILE [ARGUMENTS]      the same as `run`, but further words are the
+ *                                             script's arguments
  *
  * Owner: struct options points into argv and into arrays it allocates. Thread: main, before
  * anything else runs. */

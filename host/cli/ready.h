@@ -1,12 +1,12 @@
 /* Telling the world that the server serves, in every way that was asked for, once.
  *
- *   stdout            ready http://localhost:8080 pid=4711 gen=1         (frozen; or one JSON
- * object with --json)
- *   --ready-file      {"url":...,"port":...,"pid":...,"generation":1}    written under another
- * name, renamed, removed at the end
+ *   stdout            ready http://localhost:8080 pid=4711 gen=1 (frozen; or one JSON object with
+ *                     --json)
+ *   --ready-file      {"url":...,"port":...,"pid":...,"generation":1} written under another name,
+ *                     renamed, removed at the end
  *   --ready-fd        one line feed, then closed
- *   NOTIFY_SOCKET     READY=1, and STOPPING=1 when stopping begins       (systemd's protocol, one
- * datagram each)
+ *   NOTIFY_SOCKET     READY=1, and STOPPING=1 when stopping begins (systemd's protocol, one
+ *                     datagram each)
  *
  * Thread: main. */
 #pragma once

@@ -5,15 +5,21 @@
  *
  * States (changed by conn_set_state alone):
  *
- *   state         meaning                                        clock               leaves to
- *   CONN_FRESH    accepted, no byte yet                          header wait         HEAD REQUEST
- * LINGER CLOSED CONN_HEAD     part of a head is here                         header wait -> 408
- * REQUEST LINGER CLOSED CONN_REQUEST  a request is queued or with the application    queue, body
- * IDLE DRAIN LINGER CLOSED CONN_DRAIN    answered; the rest of its body is to come      drain
- * entity body   IDLE LINGER CLOSED CONN_IDLE     answered, nothing more here: owns no buffer idle
- * connection     HEAD REQUEST LINGER CLOSED CONN_LINGER   last answer going out; input is thrown
- * away    CONN_LINGER_S       CLOSED CONN_CLOSED   socket gone; freed before the loop waits       -
- * -
+ *   state         meaning                                        clock
+ *                 -> leaves to
+ *   CONN_FRESH    accepted, no byte yet                          header wait
+ *                 -> HEAD REQUEST LINGER CLOSED
+ *   CONN_HEAD     part of a head is here                         header wait -> 408
+ *                 -> REQUEST LINGER CLOSED
+ *   CONN_REQUEST  a request is queued or with the application    queue, body
+ *                 -> IDLE DRAIN LINGER CLOSED
+ *   CONN_DRAIN    answered; the rest of its body is to come      drain entity body
+ *                 -> IDLE LINGER CLOSED
+ *   CONN_IDLE     answered, nothing more here: owns no buffer    idle connection
+ *                 -> HEAD REQUEST LINGER CLOSED
+ *   CONN_LINGER   last answer going out; input is thrown away    CONN_LINGER_S
+ *                 -> CLOSED
+ *   CONN_CLOSED   socket gone; freed before the loop waits       -
  *
  * Beside the clock of the state, output that the peer does not take is judged by the send rate.
  *

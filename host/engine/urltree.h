@@ -4,15 +4,14 @@
  * lock, stores one pointer to add or to take out, and replaces the whole table when it grows. What
  * was taken out is freed by lifetime_retire.
  *
- *   lookup = for each category in order of precedence: for each prefix of whole segments, longest
- * first: one probe
+ *   lookup = for each category in order of precedence:
+ *                for each prefix of whole segments, longest first: one probe
  *
  * so its cost depends on the depth of the path and not on how many URLs there are.
  *
  * Precedence (HTTP Server API, Routing Incoming Requests): strong wildcard "+", explicit host,
- * IP-bound weak wildcard, weak wildcard
- * "*"; the first category with any match decides, inside it the longest path. Hosts and paths
- * compare without case. */
+ * IP-bound weak wildcard, weak wildcard "*"; the first category with any match decides, inside it
+ * the longest path. Hosts and paths compare without case. */
 #pragma once
 
 #include <sys/socket.h>

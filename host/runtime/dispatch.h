@@ -1,8 +1,8 @@
 /* From a received request to its handler and back: the hot path of the runtime.
  *
- *   engine completes a receive -> take_request (here) -> handler's coroutine (binding/task.h) ->
- * handler(request)
- *   -> answer_return (binding/answer.h) -> HttpSendHttpResponse -> the receive's memory goes back
+ *   engine completes a receive -> take_request (here) -> handler's coroutine (binding/task.h)
+ *   -> handler(request) -> answer_return (binding/answer.h) -> HttpSendHttpResponse
+ *   -> the receive's memory goes back
  *
  * A worker keeps some receives posted on each queue that calls handlers. A request is handed to the
  * current state; its receive is replaced at once, so handlers overlap.

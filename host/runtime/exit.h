@@ -7,24 +7,34 @@
  *   stage                 coordinator                                   workers (each acknowledges)
  *   1 stop intake         ledger_stop: Lua's closes only drop shares    loop_stop_listening
  *   2 finish              wait until all are drained, or the deadline,  serve what is accepted; say
- * "drained" when no request or a second signal                            and no connection is left
+ *                         or a second signal                            "drained" when no request
+ *                                                                       and no connection is left
  *   3 goodbye             let http.run return; the code after it runs   main chunks run on, for at
- * most EXIT_CHUNK_NS; streams end 4 cancel              HttpShutdownRequestQueue raise `cancelled`
- * in what waits, EXIT_CANCEL_NS; kill what is left; HttpCancelHttpRequest; after the shutdown: join
- * every receive 5 close by kind       ledger_close_all: URLs, groups, sessions, queues over the
- * whole process 6 terminate           HttpTerminate for each HttpInitialize         lua_close,
- * close the loop, end the thread
+ *                                                                       most EXIT_CHUNK_NS; streams
+ *                                                                       end
+ *   4 cancel              HttpShutdownRequestQueue                      raise `cancelled` in what
+ *                                                                       waits, EXIT_CANCEL_NS; kill
+ *                                                                       what is left;
+ *                                                                       HttpCancelHttpRequest;
+ *                                                                       after the shutdown: join
+ *                                                                       every receive
+ *   5 close by kind       ledger_close_all: URLs, groups, sessions, queues over the whole process
+ *   6 terminate           HttpTerminate for each HttpInitialize         lua_close, close the loop,
+ *                                                                       end the thread
  *
  * A failed load takes the same road with nothing to drain and no workers.
  *
  * What the user sees
  *   --trace close prints one line a contract call, in the order of the calls, on stderr; the form
- * is frozen: close HttpRemoveUrlFromUrlGroup http://localhost:8080/hello/ 0 ^     ^call ^object
- * ^result, decimal Calls made outside the exit path (an url:close() while serving) are not shown by
- * --trace close; --trace calls shows every call of the process, with "call" as first word. The exit
- * code (host.h): 0 asked to stop and everything drained; 6 when the drain time ran out and a
- * request or a connection was cut, unless there is a code of its own to report (os.exit(n),
- * http.stop(n), the child's); 3 and 4 for a failed start; 128+n after a second signal; 70 for ours.
+ *   is frozen:
+ *       close HttpRemoveUrlFromUrlGroup http://localhost:8080/hello/ 0
+ *       ^     ^call                     ^object                      ^result, decimal
+ *   Calls made outside the exit path (an url:close() while serving) are not shown by --trace close;
+ *   --trace calls shows every call of the process, with "call" as first word.
+ *   The exit code (host.h): 0 asked to stop and everything drained; 6 when the drain time ran out
+ *   and a request or a connection was cut, unless there is a code of its own to report (os.exit(n),
+ *   http.stop(n), the child's); 3 and 4 for a failed start; 128+n after a second signal; 70 for
+ *   ours.
  *   The last line of stderr says the same in words.
  *
  * Bounds: stage 2 the drain time; 3 and 4 the constants below. After a second signal stage 2 ends

@@ -4,23 +4,34 @@
  * before publish discards the whole generation and leaves what was there before untouched. Loading
  * runs on the coordinator and its loop; at commit each state moves to its worker.
  *
- *   phase                   means                                                          next
- *   GENERATION_LOADING      main chunks run on the coordinator; nothing is at the contract  LOADED,
- * DISCARDED GENERATION_LOADED       every main chunk has returned or waits in http.run or a pull
- * COMMITTING, DISCARDED GENERATION_COMMITTING   contract calls; workers take their states SERVING,
- * DISCARDED GENERATION_SERVING      published RETIRING GENERATION_RETIRING     a newer one serves,
- * or the process stops; requests finish here CLOSED GENERATION_CLOSED       its states are closed -
- *   GENERATION_DISCARDED    it never served                                                -
+ *   phase                   means
+ *                           -> next
+ *   GENERATION_LOADING      main chunks run on the coordinator; nothing is at the contract
+ *                           -> LOADED, DISCARDED
+ *   GENERATION_LOADED       every main chunk has returned or waits in http.run or a pull
+ *                           -> COMMITTING, DISCARDED
+ *   GENERATION_COMMITTING   contract calls; workers take their states
+ *                           -> SERVING, DISCARDED
+ *   GENERATION_SERVING      published
+ *                           -> RETIRING
+ *   GENERATION_RETIRING     a newer one serves, or the process stops; requests finish here
+ *                           -> CLOSED
+ *   GENERATION_CLOSED       its states are closed
+ *   GENERATION_DISCARDED    it never served
  *
  * A member is one state of a generation on one worker; a chunk is one script's main chunk in one
  * member:
  *
- *   CHUNK_LOADING   runs or waits for something else                        WAITING, PULLING,
- * ENDED, FAILED CHUNK_WAITING   in http.run: counts as loaded                           RUNNING,
- * ENDED, FAILED (cancelled there) CHUNK_PULLING   has waited in queue:receive or queue:requests:
- * loaded   WAITING, ENDED, FAILED CHUNK_RUNNING   http.run has returned, the code behind it runs
- * WAITING, ENDED, FAILED CHUNK_ENDED     returned                                                -
- *   CHUNK_FAILED    raised                                                  -
+ *   CHUNK_LOADING   runs or waits for something else
+ *                   -> WAITING, PULLING, ENDED, FAILED
+ *   CHUNK_WAITING   in http.run: counts as loaded
+ *                   -> RUNNING, ENDED, FAILED (cancelled there)
+ *   CHUNK_PULLING   has waited in queue:receive or queue:requests: loaded
+ *                   -> WAITING, ENDED, FAILED
+ *   CHUNK_RUNNING   http.run has returned, the code behind it runs
+ *                   -> WAITING, ENDED, FAILED
+ *   CHUNK_ENDED     returned
+ *   CHUNK_FAILED    raised
  *
  * Owner: host. Thread: coordinator; a member belongs to its worker from commit to the end of
  * stage 4. */

@@ -7,10 +7,10 @@
  * that runs (as lua.c does for Ctrl-C). The hook then runs at the next Lua instruction, on the
  * worker, in plain Lua context:
  *
- *   over a limit (time of this resume where it cannot yield, time of this task)  -> ends the task:
- * yields it for good, else raises lua_isyieldable -> yields: the task goes to the end of the line
- *   else                                                                         -> lets it run on;
- * the next look comes in 10 ms
+ *   over a limit (time of this resume where it cannot yield, time of this task)
+ *                     -> ends the task: yields it for good, else raises
+ *   lua_isyieldable   -> yields: the task goes to the end of the line
+ *   else              -> lets it run on; the next look comes in 10 ms
  *
  * Ending a task that cannot be yielded: an error is raised, and raised again at each further
  * instruction, so that no pcall can catch it for long.

@@ -2,13 +2,16 @@
  * functions that a server must replace.
  *
  *   print             to stderr: stdout carries the ready line or NDJSON and nothing else.
- * io.stdout stays what it is. os.exit           never returns and never ends the process by itself:
- * it asks the host to stop with that code (true 0, false 1), and ends only the coroutine that
- * called it, running its <close> variables; a request of that coroutine is answered 503. http.run,
- * http.stop  see control.h warn              to the log, together with what Lua warns of (an error
- * in __gc); always on http.arg          [1].. what followed the script on the command line, [0] the
- * script, and --set K=V by name require           beside the script, then the modules of lua/ in
- * the binary (or in config.lua_dir), then Lua's own path and cpath
+ *                     io.stdout stays what it is.
+ *   os.exit           never returns and never ends the process by itself: it asks the host to stop
+ *                     with that code (true 0, false 1), and ends only the coroutine that called it,
+ *                     running its <close> variables; a request of that coroutine is answered 503.
+ *   http.run, http.stop  see control.h
+ *   warn              to the log, together with what Lua warns of (an error in __gc); always on
+ *   http.arg          [1].. what followed the script on the command line, [0] the script, and
+ *                     --set K=V by name
+ *   require           beside the script, then the modules of lua/ in the binary (or in
+ *                     config.lua_dir), then Lua's own path and cpath
  *
  * Thread: the one that has the state (coordinator while loading, then its worker). */
 #pragma once

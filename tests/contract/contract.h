@@ -6,8 +6,9 @@
  * other: the program runs itself once for each case, with a time limit.
  *
  *   x_contract                    all cases, one line each, then a summary; exit code 1 on a
- * failure x_contract NAME [arguments]   that case in this process x_contract --list             the
- * names
+ *                                 failure
+ *   x_contract NAME [arguments]   that case in this process
+ *   x_contract --list             the names
  *
  * A check that fails prints file, line, what was expected and what was seen, and ends the case. */
 #pragma once
