@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -69,6 +70,7 @@ ULONG loop_open(enum loop_backend backend, struct loop **out)
     timer_wheel_init(&loop->timers, loop->now_ns);
     atomic_init(&loop->posted, NULL);
     atomic_init(&loop->sleep, LOOP_AWAKE);
+    atomic_init(&loop->posters, 0);
     current = loop;
     *out = loop;
     return NO_ERROR;
@@ -147,12 +149,14 @@ void loop_wake(struct loop *loop)
 void loop_post(struct loop *loop, struct loop_task *task)
 {
     assert(task->run != NULL);
+    atomic_fetch_add_explicit(&loop->posters, 1, memory_order_relaxed);
     struct loop_task *newest = atomic_load_explicit(&loop->posted, memory_order_relaxed);
     do {
         task->_next = newest;
     } while (!atomic_compare_exchange_weak_explicit(&loop->posted, &newest, task,
                                                     memory_order_release, memory_order_relaxed));
     loop_wake(loop);
+    atomic_fetch_sub_explicit(&loop->posters, 1, memory_order_release); /* the loop may go now */
 }
 
 static struct loop_task *reverse(struct loop_task *task)
@@ -257,6 +261,9 @@ void loop_close(struct loop *loop)
         (void)run_deferred(loop); /* is_work_queued tells whether to go on */
     }
     assert(!is_work_queued(loop));
+    while (atomic_load_explicit(&loop->posters, memory_order_acquire) != 0) {
+        (void)sched_yield(); /* who posted the task that led here has not left loop_wake yet */
+    }
     timer_wheel_drop_all(&loop->timers);
     loop->backend->close(loop->backend_state);
     current = NULL;

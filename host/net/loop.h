@@ -90,6 +90,7 @@ struct loop {
     char _pad[64]; /* other threads touch what follows: a cache line of its own */
     _Atomic(struct loop_task *) posted; /* newest first */
     _Atomic int sleep;                  /* enum loop_sleep */
+    _Atomic uint32_t posters; /* threads inside loop_post: what they post may end the loop */
 };
 
 /* Gives the loop its engine. owner NULL takes it away (hooks is then ignored). loop_close takes it
