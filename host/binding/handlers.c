@@ -98,6 +98,11 @@ void state_forget_handler(struct state *S, uint64_t url)
     }
 }
 
+bool state_has_handler(const struct state *S, uint64_t url)
+{
+    return find_entry(&S->handlers, url) != NULL;
+}
+
 void state_sweep_handlers(struct state *S)
 {
     struct ledger_origin origin = {.generation = S->generation, .worker = S->worker};

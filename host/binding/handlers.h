@@ -53,6 +53,9 @@ void state_forget_handler(struct state *S, uint64_t url);
  * Cost: asks the ledger for each handler. [-0,+0,-] */
 void state_sweep_handlers(struct state *S);
 
+/* Whether this state has a handler for the URL. [-0,+0,-] */
+bool state_has_handler(const struct state *S, uint64_t url);
+
 /* Pushes the handler on co; HANDLER_NONE: nothing is pushed. *segments: see struct handler_entry.
  * [-0,+(0|1),-] */
 enum handler_kind state_push_handler(struct state *S, struct lua_State *co, uint64_t url_context,

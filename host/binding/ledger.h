@@ -275,6 +275,10 @@ ULONG ledger_commit(struct ledger *ledger, uint32_t generation, enum ledger_phas
  * opened, and puts back the properties of what it had changed. Its handles stay harmless. */
 void ledger_discard(struct ledger *ledger, uint32_t generation);
 
+/* A newer generation serves: drops the shares of its URLs, so that those which nobody else has are
+ * withdrawn. */
+void ledger_withdraw(struct ledger *ledger, uint32_t generation);
+
 /* The generation has ended: drops every share of it, URLs, then groups, sessions, queues, each
  * newest first. */
 void ledger_retire(struct ledger *ledger, uint32_t generation);
@@ -322,6 +326,18 @@ void ledger_walk(struct ledger *ledger, bool (*fn)(void *ctx, const struct ledge
 size_t ledger_count(struct ledger *ledger, enum node_kind kind);
 /* The same, of one generation: `NODE_URL` 0 after loading means that nothing is live. */
 size_t ledger_count_generation(struct ledger *ledger, uint32_t generation, enum node_kind kind);
+
+/* How many nodes of each kind only this generation has. */
+void ledger_count_own(struct ledger *ledger, uint32_t generation, size_t counts[NODE_KIND_COUNT]);
+
+/* URLs that one of two generations has and the other has not. */
+size_t ledger_compare(struct ledger *ledger, uint32_t a, uint32_t b);
+
+/* Objects that only this generation has and that serve nothing: a group without a URL, a session
+ * without a group, a queue without a group. For its end, while its URLs are registered or were
+ * withdrawn by ledger_withdraw. */
+void ledger_leftovers(struct ledger *ledger, uint32_t generation,
+                      void (*fn)(void *ctx, const struct ledger_info *info), void *ctx);
 
 /* "queue", "session", "group", "url", "initialization". */
 const char *ledger_kind_name(enum node_kind kind);

@@ -404,6 +404,14 @@ void ledger_discard(struct ledger *ledger, uint32_t generation)
     ledger_unlock(ledger);
 }
 
+void ledger_withdraw(struct ledger *ledger, uint32_t generation)
+{
+    struct holder holder = {generation, ANY_WORKER, {"", 0}};
+    ledger_lock(ledger);
+    drop_kind(ledger, NODE_URL, &holder);
+    ledger_unlock(ledger);
+}
+
 void ledger_retire(struct ledger *ledger, uint32_t generation)
 {
     ledger_lock(ledger);

@@ -116,6 +116,13 @@ static void note_opened(struct ledger *ledger, struct node *node)
     node->order = ++ledger->next_order;
     list_remove(&node->of_kind);
     list_push_back(&ledger->kinds[node->kind], &node->of_kind);
+    if (node->kind == NODE_URL) {
+        struct node *group = node->parent;
+        group->served = group->parent->served = true;
+        if (group->queue != NULL) {
+            group->queue->served = true;
+        }
+    }
 }
 
 static ULONG open_object(struct ledger *ledger, struct node *node, struct ledger_error *error)

@@ -41,6 +41,7 @@ struct node {
     enum node_kind kind;
     enum node_state state; /* changed by node_set_state only */
     bool host_made;
+    bool served;                /* group, session, queue: a URL has been open below it or with it */
     struct node *parent;        /* group: session; url: group; else NULL */
     struct node *newest_child;  /* session: groups; group: urls */
     struct node *older, *newer; /* siblings */

@@ -243,7 +243,7 @@ bool state_is_quiet(const struct state *S)
 
 /* A task may end, and others with it, while one of them is told: collect ids first would cost
  * memory, so each pass starts again until nobody untold is left. */
-static struct task *next_untold(struct state *S, const struct task *except, bool kill)
+static struct task *next_untold(struct state *S, bool (*spared)(const struct task *t), bool kill)
 {
     struct list *lists[] = {&S->tasks, &S->ready, &S->later, &S->deferred};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
@@ -251,7 +251,8 @@ static struct task *next_untold(struct state *S, const struct task *except, bool
         LIST_FOREACH_SAFE(node, next, lists[i])
         {
             struct task *t = LIST_ITEM(node, struct task, node);
-            if (t != except && t->run.told != S->round && (!kill || t->run.doomed == NULL)) {
+            if (t->run.told != S->round && (!kill || t->run.doomed == NULL) &&
+                (spared == NULL || !spared(t))) {
                 return t;
             }
         }
@@ -259,14 +260,47 @@ static struct task *next_untold(struct state *S, const struct task *except, bool
     return NULL;
 }
 
-void state_cancel_tasks(struct state *S, const struct task *except)
+static void cancel_all(struct state *S, bool (*spared)(const struct task *t))
 {
     struct task *t;
-    S->round++;
-    while ((t = next_untold(S, except, false)) != NULL) {
+    while ((t = next_untold(S, spared, false)) != NULL) {
         t->run.told = S->round;
         task_cancel(t);
     }
+}
+
+void state_cancel_tasks(struct state *S, struct task *except)
+{
+    S->round++;
+    if (except != NULL) {
+        except->run.told = S->round;
+    }
+    cancel_all(S, NULL);
+}
+
+static bool is_no_background(const struct task *t)
+{
+    return t->for_request || t->name == NULL || strcmp(t->name, "spawn") != 0;
+}
+
+void state_cancel_background(struct state *S)
+{
+    S->round++;
+    cancel_all(S, is_no_background);
+}
+
+bool state_serves_requests(const struct state *S)
+{
+    const struct list *lists[] = {&S->tasks, &S->ready, &S->later};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        const struct list_node *node = lists[i]->head.next;
+        for (; node != &lists[i]->head; node = node->next) {
+            if (LIST_ITEM(node, struct task, node)->for_request) {
+                return true;
+            }
+        }
+    }
+    return S->live[LIVE_REQUEST] > 0;
 }
 
 void state_kill_tasks(struct state *S, const char *why)

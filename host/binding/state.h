@@ -198,7 +198,14 @@ size_t state_count_live(const struct state *S, enum live_kind kind);
 bool state_is_quiet(const struct state *S);
 
 /* Raises `cancelled` in every waiting task but `except` (may be NULL); see task_cancel. */
-void state_cancel_tasks(struct state *S, const struct task *except);
+void state_cancel_tasks(struct state *S, struct task *except);
+
+/* The same for the tasks that serve no request: spawned while loading, by a main chunk or by one of
+ * themselves. Main chunks go on. */
+void state_cancel_background(struct state *S);
+
+/* Whether a request's handler, or a task that one has spawned, has not ended. */
+bool state_serves_requests(const struct state *S);
 
 /* Hard stop of every task; what waits for an overlapped call ends when that call has come back, so
  * turn the loop until state_is_quiet. Coroutines of the script are closed too. */

@@ -96,6 +96,7 @@ static void give_back(struct task *t)
         slots_remove(&S->task_ids, t->id);
         t->id = 0;
     }
+    t->for_request = false;
     t->on_end = NULL;
     t->on_first_wait = NULL;
     t->owner = NULL;

@@ -108,6 +108,7 @@ struct task {
     void (*on_first_wait)(struct task *task);
     void *owner;
     const char *name; /* "request", "main", "spawn": for messages */
+    bool for_request; /* a request, or spawned by one: ends with the requests of a generation */
 };
 
 /* A task with an empty stack, TASK_IDLE but not in the pool any more. Set on_end and owner, push a

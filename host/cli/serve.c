@@ -8,6 +8,7 @@
 #include "cli/child.h"
 #include "cli/jsonout.h"
 #include "cli/ready.h"
+#include "cli/reloadout.h"
 #include "cli/signals.h"
 #include "cli/term.h"
 
@@ -94,6 +95,9 @@ static void on_event(void *ctx, struct host *host, const struct host_event *even
             start_child(serve, host, event);
         }
         break;
+    case HOST_EVENT_RELOAD:
+    case HOST_EVENT_BROKEN:
+    case HOST_EVENT_CLOSED: reloadout_tell(serve->options, &serve->term, event); break;
     case HOST_EVENT_DRAIN:
         if (serve->is_ready) {
             put_event(serve, "drain", event);
@@ -124,7 +128,7 @@ static void on_signal(void *ctx, struct host *host, int number)
         }
         break;
     case SIGNALS_HANGUP:
-        log_write(&serve->log, LOG_LEVEL_WARN, "SIGHUP: reload is not built yet, nothing changes");
+        host_reload(host, "SIGHUP");
         break;
     default:
         child_signal(&serve->child, number);

@@ -236,9 +236,25 @@ static void start(struct state *S, struct request *r)
     t->on_first_wait = watch_client;
     t->owner = r;
     t->name = "request";
+    t->for_request = true;
     lua_pushcfunction(t->co, serve);
     lua_pushlightuserdata(t->co, r);
     task_start(t, 1);
+}
+
+/* Whose request it is, while several generations are here; NULL: it waits for the next one. */
+static struct state *choose(struct dispatch *d, const struct request *r)
+{
+    uint64_t url = r->http->UrlContext;
+    if (state_has_handler(d->state, url)) {
+        return d->state;
+    }
+    for (size_t i = 0; i < d->older_count; i++) {
+        if (state_has_handler(d->older[i], url)) {
+            return d->older[i];
+        }
+    }
+    return d->next != NULL && state_has_handler(d->next, url) ? NULL : d->state;
 }
 
 /* A receive is over. */
@@ -262,7 +278,15 @@ static void take(struct request *r, ULONG status)
         httpreq_refuse(r, 503);
         return;
     }
-    start(d->state, r);
+    struct state *S = d->state;
+    if (d->next != NULL || d->older_count > 0) {
+        S = choose(d, r);
+    }
+    if (S == NULL) {
+        list_push_back(&d->held, &r->node);
+        return;
+    }
+    start(S, r);
 }
 
 /* --- the worker's side
@@ -275,12 +299,24 @@ void dispatch_init(struct dispatch *d, struct loop *loop, const struct log *log)
     d->log = log;
     httpreq_pool_init(&d->pool);
     d->pool.on_idle = on_idle;
+    list_init(&d->held);
 }
 
 void dispatch_deinit(struct dispatch *d)
 {
     assert(dispatch_is_quiet(d));
     httpreq_pool_deinit(&d->pool);
+}
+
+/* A place for one more queue, perhaps that of one which was closed; NULL: too many. */
+static struct dispatch_lane *find_free_lane(struct dispatch *d)
+{
+    for (size_t i = 0; i < d->lane_count; i++) {
+        if (d->lanes[i].broken && d->lanes[i].posted == 0) {
+            return &d->lanes[i];
+        }
+    }
+    return d->lane_count == DISPATCH_QUEUES_MAX ? NULL : &d->lanes[d->lane_count++];
 }
 
 ULONG dispatch_add_queue(struct dispatch *d, uint64_t queue_id, HANDLE queue)
@@ -290,10 +326,10 @@ ULONG dispatch_add_queue(struct dispatch *d, uint64_t queue_id, HANDLE queue)
             return NO_ERROR;
         }
     }
-    if (d->lane_count == DISPATCH_QUEUES_MAX) {
+    struct dispatch_lane *lane = find_free_lane(d);
+    if (lane == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    struct dispatch_lane *lane = &d->lanes[d->lane_count++];
     memset(lane, 0, sizeof *lane);
     lane->dispatch = d;
     lane->queue = queue;
@@ -302,9 +338,46 @@ ULONG dispatch_add_queue(struct dispatch *d, uint64_t queue_id, HANDLE queue)
     return NO_ERROR;
 }
 
-void dispatch_set_state(struct dispatch *d, struct state *S)
+static void refuse_held(struct dispatch *d)
 {
-    d->state = S;
+    struct list_node *node;
+    while ((node = list_pop_front(&d->held)) != NULL) {
+        httpreq_refuse(LIST_ITEM(node, struct request, node), 503);
+    }
+}
+
+void dispatch_announce(struct dispatch *d, struct state *S)
+{
+    assert(S == NULL || d->next == NULL);
+    d->next = S;
+    if (S == NULL) {
+        refuse_held(d);
+    }
+}
+
+/* Of several that are kept the oldest goes: it has no room to be asked for late requests. */
+static void keep_older(struct dispatch *d)
+{
+    size_t kept = d->older_count < DISPATCH_OLDER_MAX ? d->older_count : DISPATCH_OLDER_MAX - 1;
+    memmove(&d->older[1], &d->older[0], kept * sizeof d->older[0]);
+    d->older[0] = d->state;
+    d->older_count = kept + 1;
+}
+
+void dispatch_forget_state(struct dispatch *d, const struct state *S)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->older_count; i++) {
+        if (d->older[i] != S) {
+            d->older[kept++] = d->older[i];
+        }
+    }
+    d->older_count = kept;
+    d->state = d->state == S ? NULL : d->state;
+}
+
+static void post_for(struct dispatch *d, struct state *S)
+{
     for (size_t i = 0; i < d->lane_count; i++) {
         struct dispatch_lane *lane = &d->lanes[i];
         lane->pulled = pull_is_pulled(S, lane->queue_id);
@@ -312,6 +385,24 @@ void dispatch_set_state(struct dispatch *d, struct state *S)
             cancel_receives(lane);
         }
         post(lane);
+    }
+}
+
+void dispatch_set_state(struct dispatch *d, struct state *S)
+{
+    struct list_node *node;
+    if (d->state == S) { /* it has one queue more */
+        post_for(d, S);
+        return;
+    }
+    if (d->state != NULL) {
+        keep_older(d);
+    }
+    d->state = S;
+    d->next = NULL;
+    post_for(d, S);
+    while ((node = list_pop_front(&d->held)) != NULL) {
+        start(S, LIST_ITEM(node, struct request, node));
     }
 }
 
@@ -329,6 +420,7 @@ void dispatch_pull(struct dispatch *d, uint64_t queue_id)
 void dispatch_refuse(struct dispatch *d)
 {
     d->refusing = true;
+    refuse_held(d);
 }
 
 void dispatch_stop_receiving(struct dispatch *d)

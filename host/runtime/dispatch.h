@@ -23,6 +23,7 @@
 enum {
     DISPATCH_QUEUES_MAX = 64, /* queues of one worker */
     DISPATCH_RETRY_MS = 100,  /* pause before receives are posted again after lack of memory */
+    DISPATCH_OLDER_MAX = 4,   /* states that retire here */
     DISPATCH_RECEIVES = 8,    /* posted on each queue */
     DISPATCH_REQUESTS_MAX =
         16384 /* alive in one worker; past it nothing is posted until one ends */
@@ -42,6 +43,10 @@ struct dispatch_lane {
 struct dispatch {
     struct loop *loop;
     struct state *state; /* gets the requests; NULL: refused with 503 */
+    struct state *next;  /* about to be published: requests for what it alone has are held */
+    struct state *older[DISPATCH_OLDER_MAX]; /* retiring, newest first: what was routed to a URL */
+    size_t older_count;                      /* of theirs before it was withdrawn is still theirs */
+    struct list held;                        /* struct request.node: for next */
     const struct log *log;
     struct request_pool pool;
     struct dispatch_lane lanes[DISPATCH_QUEUES_MAX];
@@ -61,8 +66,16 @@ void dispatch_deinit(struct dispatch *d);
  * Errors: ERROR_NOT_ENOUGH_MEMORY (DISPATCH_QUEUES_MAX). A queue already here is kept. */
 ULONG dispatch_add_queue(struct dispatch *d, uint64_t queue_id, HANDLE queue);
 
-/* Publishes a state: the next request is its. Posts the receives (none for queues it pulls). */
+/* Announces the state that will be published, before its URLs are registered: a request that comes
+ * for one of them waits for the publication. NULL: it will not be; what was held gets 503. */
+void dispatch_announce(struct dispatch *d, struct state *S);
+
+/* Publishes a state: the next request is its. Posts the receives (none for queues it pulls). The
+ * one before becomes an older one until dispatch_forget_state. */
 void dispatch_set_state(struct dispatch *d, struct state *S);
+
+/* The state is closed: nothing is given to it any more. */
+void dispatch_forget_state(struct dispatch *d, const struct state *S);
 
 /* The hook on_pull of a state: takes the receives of that queue back. */
 void dispatch_pull(struct dispatch *d, uint64_t queue_id);

@@ -12,6 +12,7 @@
 #include "binding/error.h"
 #include "binding/ledger.h"
 #include "binding/pull.h"
+#include "runtime/exit.h"
 #include "runtime/guard.h"
 #include "runtime/hostdata.h"
 #include "runtime/loadpath.h"
@@ -115,11 +116,19 @@ static void fail_chunk(struct chunk *chunk, lua_State *co, int nresults)
     }
     chunk_enter(chunk, CHUNK_FAILED);
     if (loading) {
-        member->load_failed = true;
-        fail_load(member->generation, HOST_EXIT_LOAD, text);
+        member_fail_load(member, text);
+    } else if (member->retire.phase != RETIRE_NONE && !host_is_stopping(member->host)) {
+        log_write(member->host->log, LOG_LEVEL_ERROR, "gen %u, retiring: %s",
+                  (unsigned)member->generation->number, text);
     } else {
         host_script_failed(member->host, text);
     }
+}
+
+void member_fail_load(struct member *member, const char *text)
+{
+    member->load_failed = true;
+    fail_load(member->generation, HOST_EXIT_LOAD, text);
 }
 
 /* Keeps the first result of a script that is mounted, on the stack of the main thread, where
@@ -143,7 +152,10 @@ static void on_chunk_end(struct task *task, enum task_end end, int nresults)
         fail_chunk(chunk, task->co, nresults);
         return;
     }
-    if (end == TASK_KILLED && !host_is_stopping(chunk->member->host)) { /* by the guard */
+    bool retiring = chunk->member->retire.phase > RETIRE_GOODBYE ||
+                    chunk->member->state.phase == STATE_STOPPING;
+    if (end == TASK_KILLED && !host_is_stopping(chunk->member->host) &&
+        !retiring) { /* by the guard */
         fail_chunk(chunk, task->co, nresults);
         return;
     }
@@ -209,7 +221,7 @@ static void on_pull(struct state *S, struct task *task, uint64_t queue_id)
             chunk_enter(chunk, CHUNK_PULLING);
         }
     }
-    if (member->worker != NULL) {
+    if (member->worker != NULL && member->worker->dispatch.state == S) {
         dispatch_pull(&member->worker->dispatch, queue_id);
     }
 }
@@ -264,7 +276,7 @@ static bool open_member(struct member *member, struct generation *generation, ui
     };
     member->host = host;
     member->generation = generation;
-    member->chunks = calloc(host->scripts.count, sizeof *member->chunks);
+    member->chunks = calloc(generation->scripts.count, sizeof *member->chunks);
     if (member->chunks == NULL || state_open(&member->state, &config) != NO_ERROR) {
         fail_load(generation, HOST_EXIT_INTERNAL, text);
         return false;
@@ -272,8 +284,9 @@ static bool open_member(struct member *member, struct generation *generation, ui
     member->is_open = true;
     list_push_back(&host->members, &member->node);
     ULONG code = luaenv_open(member->state.L, host->config, &text);
-    for (size_t i = 0; code == NO_ERROR && i < host->scripts.count; i++) {
-        const char *folder = host->scripts.items[host->scripts.count - 1 - i].folder;
+    const struct script_list *scripts = &generation->scripts;
+    for (size_t i = 0; code == NO_ERROR && i < scripts->count; i++) {
+        const char *folder = scripts->items[scripts->count - 1 - i].folder;
         code = folder == NULL ? NO_ERROR : luaenv_add_path(member->state.L, folder);
     }
     if (code != NO_ERROR) {
@@ -352,10 +365,11 @@ static bool load_member(struct member *member)
     char text[LOAD_TEXT_BYTES_MAX];
     member->load_deadline_ns = clock_mono_ns() + host->limits.load_ns;
     guard_arm_loading(&member->state);
-    member->chunk_count = member->chunks_loading = member->chunks_open = host->scripts.count;
+    const struct script_list *scripts = &member->generation->scripts;
+    member->chunk_count = member->chunks_loading = member->chunks_open = scripts->count;
     for (size_t i = 0; i < member->chunk_count; i++) {
         member->chunks[i].member = member;
-        member->chunks[i].script = &host->scripts.items[i];
+        member->chunks[i].script = &scripts->items[i];
     }
     for (size_t i = 0; i < member->chunk_count && !is_loaded(member); i++) {
         start_chunk(&member->chunks[i], host->config);
@@ -414,6 +428,22 @@ static void enter(struct generation *generation, enum generation_phase phase)
     generation->phase = phase;
 }
 
+static bool read_scripts(struct generation *generation)
+{
+    const struct host_config *config = generation->host->config;
+    char line[LOAD_TEXT_BYTES_MAX];
+    struct buf why;
+    buf_init(&why, LOAD_TEXT_BYTES_MAX);
+    ULONG code = loadpath_expand(config->sources, config->source_count, &generation->scripts, &why);
+    if (code != NO_ERROR) {
+        (void)snprintf(line, sizeof line, "%.*s", (int)why.len,
+                       why.p == NULL ? "no script" : why.p);
+        fail_load(generation, HOST_EXIT_LOAD, line);
+    }
+    buf_deinit(&why);
+    return code == NO_ERROR;
+}
+
 struct generation *generation_load(struct host *host, struct load_error *error)
 {
     memset(error, 0, sizeof *error);
@@ -432,9 +462,9 @@ struct generation *generation_load(struct host *host, struct load_error *error)
     generation->members = members;
     generation->member_count = host->workers_wanted;
     generation->error = error;
-    atomic_init(&generation->chunks_open, host->scripts.count * host->workers_wanted);
     list_push_front(&host->generations, &generation->node);
-    bool ok = true;
+    bool ok = read_scripts(generation);
+    atomic_init(&generation->chunks_open, generation->scripts.count * host->workers_wanted);
     for (size_t i = 0; ok && i < generation->member_count; i++) {
         ok = open_member(&members[i], generation, (uint16_t)i) && load_member(&members[i]);
     }
@@ -465,6 +495,7 @@ void generation_destroy(struct generation *generation)
         assert(!generation->members[i].is_open);
         free(generation->members[i].chunks);
     }
+    loadpath_deinit(&generation->scripts);
     free(generation->members);
     free(generation);
 }
@@ -545,6 +576,7 @@ static void take(struct worker_call *call)
     struct ledger_queue queues[DISPATCH_QUEUES_MAX];
     member->worker = worker;
     list_push_front(&worker->members, &member->node);
+    dispatch_announce(&worker->dispatch, &member->state);
     state_move(&member->state, worker->loop, &worker->dispatch.pool);
     size_t count = ledger_queues(member->host->ledger, member->generation->number, queues,
                                  DISPATCH_QUEUES_MAX);
@@ -560,19 +592,38 @@ static void publish(struct worker_call *call)
     struct member *member = call->arg;
     member->guard = guard_attach(member->host->guard, &member->state);
     state_enter(&member->state, STATE_SERVING);
+    struct state *old = call->worker->dispatch.state;
     dispatch_set_state(&call->worker->dispatch, &member->state);
+    if (old != NULL) {
+        retire_begin(old->host);
+    }
     pull_start(&member->state);
     state_start_deferred(&member->state);
 }
 
+static bool have_all_begun(void *ctx)
+{
+    const struct host *host = ctx;
+    for (unsigned i = 0; i < host->worker_count; i++) {
+        if (!atomic_load(&worker_call(&host->workers[i])->begun)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The same errand on every worker, each with its member, until all are done. Returns the first
- * result that is not NO_ERROR. */
-static ULONG send_members(struct generation *generation, void (*run)(struct worker_call *call))
+ * result that is not NO_ERROR. is_over: of a lasting one. */
+static ULONG send_lasting(struct generation *generation, void (*run)(struct worker_call *call),
+                          bool (*is_over)(const struct worker *worker))
 {
     struct host *host = generation->host;
     ULONG code = NO_ERROR;
+    (void)host_wait(host, have_all_begun, host,
+                    UINT64_MAX); /* the one before: it may be watching for the end */
+    host->watches_end = false;
     for (size_t i = 0; i < generation->member_count; i++) {
-        worker_send(&host->workers[i], run, NULL, &generation->members[i]);
+        worker_send(&host->workers[i], run, is_over, &generation->members[i]);
     }
     (void)host_wait(host, host_errands_are_done, host, UINT64_MAX);
     for (size_t i = 0; i < generation->member_count && code == NO_ERROR; i++) {
@@ -581,11 +632,19 @@ static ULONG send_members(struct generation *generation, void (*run)(struct work
     return code;
 }
 
+static ULONG send_members(struct generation *generation, void (*run)(struct worker_call *call))
+{
+    return send_lasting(generation, run, NULL);
+}
+
 /* URLs, with another free port as often as a port that was free a moment ago has been taken. */
 static ULONG commit_urls(struct generation *generation, struct ledger_error *failure)
 {
     struct host *host = generation->host;
     ULONG code = NO_ERROR;
+    if (host->current != NULL) { /* a reload: the addresses are what they were */
+        return ledger_commit(host->ledger, generation->number, LEDGER_PHASE_URLS, failure);
+    }
     for (int i = 0; i < HOST_PORT_TRIES_MAX; i++) {
         code = host_set_addresses(host);
         if (code != NO_ERROR) {
@@ -637,4 +696,184 @@ bool generation_commit(struct generation *generation, struct load_error *error)
     enter(generation, GENERATION_SERVING);
     host->current = generation;
     return true;
+}
+
+/* --- a generation that never serves --------------------------------------------------------------
+ */
+
+static bool has_ended_tasks(void *ctx)
+{
+    const struct generation *generation = ctx;
+    for (size_t i = 0; i < generation->member_count; i++) {
+        const struct member *member = &generation->members[i];
+        if (member->is_open && state_count_live(&member->state, LIVE_TASK) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_quiet(void *ctx)
+{
+    const struct generation *generation = ctx;
+    for (size_t i = 0; i < generation->member_count; i++) {
+        const struct member *member = &generation->members[i];
+        if (member->is_open && !state_is_quiet(&member->state)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void cancel_member(struct member *member)
+{
+    state_enter(&member->state, STATE_STOPPING);
+    state_cancel_tasks(&member->state, NULL);
+}
+
+/* States that never left the coordinator. */
+static void end_here(struct generation *generation)
+{
+    struct host *host = generation->host;
+    for (size_t i = 0; i < generation->member_count; i++) {
+        if (generation->members[i].is_open) {
+            cancel_member(&generation->members[i]);
+        }
+    }
+    (void)host_wait(host, has_ended_tasks, generation, loop_now_ns(host->loop) + EXIT_CANCEL_NS);
+    for (size_t i = 0; i < generation->member_count; i++) {
+        if (generation->members[i].is_open) {
+            state_kill_tasks(&generation->members[i].state, "the load failed");
+        }
+    }
+    (void)host_wait(host, is_quiet, generation, UINT64_MAX);
+}
+
+static void take_back(struct worker_call *call)
+{
+    struct member *member = call->arg;
+    dispatch_announce(&call->worker->dispatch, NULL);
+    cancel_member(member);
+    state_kill_tasks(&member->state, "the commit failed");
+}
+
+static bool is_taken_back(const struct worker *worker)
+{
+    const struct member *member = worker->lasting->arg;
+    return state_is_quiet(&member->state);
+}
+
+static void close_taken(struct worker_call *call)
+{
+    member_close(call->arg);
+}
+
+struct barrier {
+    struct loop_task task;
+    bool reached;
+};
+
+static void reach(struct loop_task *task)
+{
+    LIST_ITEM(task, struct barrier, task)->reached = true;
+}
+
+static bool is_reached(void *ctx)
+{
+    const struct barrier *barrier = ctx;
+    return barrier->reached;
+}
+
+void generation_discard(struct generation *generation)
+{
+    struct host *host = generation->host;
+    bool taken = generation->member_count > 0 && generation->members[0].worker != NULL;
+    struct barrier barrier = {.task = {.run = reach}};
+    (void)atomic_exchange(&generation->end_noted, true);
+    if (taken) {
+        send_lasting(generation, take_back, is_taken_back);
+    } else {
+        end_here(generation);
+    }
+    ledger_discard(host->ledger, generation->number);
+    if (taken) {
+        (void)send_members(generation, close_taken);
+    }
+    for (size_t i = 0; i < generation->member_count && !taken; i++) {
+        member_close(&generation->members[i]);
+    }
+    if (generation->phase != GENERATION_DISCARDED) {
+        enter(generation, GENERATION_DISCARDED);
+    }
+    loop_post(host->loop, &barrier.task); /* behind `ended`, which may be on its way */
+    (void)host_wait(host, is_reached, &barrier, UINT64_MAX);
+    generation_destroy(generation);
+}
+
+/* --- a generation that has served ----------------------------------------------------------------
+ */
+
+static void count_open(struct generation *generation, struct host_closed *closed)
+{
+    size_t counts[NODE_KIND_COUNT];
+    ledger_count_own(generation->host->ledger, generation->number, counts);
+    closed->urls = (unsigned)counts[NODE_URL];
+    closed->groups = (unsigned)counts[NODE_GROUP];
+    closed->sessions = (unsigned)counts[NODE_SESSION];
+    closed->queues = (unsigned)counts[NODE_QUEUE];
+}
+
+void generation_retire(struct generation *generation)
+{
+    struct host *host = generation->host;
+    enter(generation, GENERATION_RETIRING);
+    count_open(generation, &generation->at_end);
+    atomic_store(&host->closing, true);
+    ledger_withdraw(host->ledger, generation->number);
+    atomic_store(&host->closing, false);
+}
+
+static void on_leftover(void *ctx, const struct ledger_info *leftover)
+{
+    struct generation *generation = ctx;
+    generation->at_end.left++;
+    log_write(generation->host->log, LOG_LEVEL_WARN,
+              "gen %u left a %s open that it did not use, made at %s:%d",
+              (unsigned)generation->number, ledger_kind_name(leftover->kind), leftover->made.file,
+              leftover->made.line);
+}
+
+void retire_on_quiet(struct generation *generation)
+{
+    struct host *host = generation->host;
+    if (++generation->quiet < generation->member_count ||
+        atomic_load(&host->stage) != EXIT_NOT_BEGUN) {
+        return; /* the exit path closes the ledger and the states */
+    }
+    ledger_leftovers(host->ledger, generation->number, on_leftover, generation);
+    atomic_store(&host->closing, true);
+    ledger_retire(host->ledger, generation->number);
+    atomic_store(&host->closing, false);
+    retire_close(generation);
+}
+
+void retire_on_closed(struct generation *generation)
+{
+    struct host *host = generation->host;
+    struct host_closed *closed = &generation->at_end;
+    if (++generation->closed < generation->member_count) {
+        return;
+    }
+    for (size_t i = 0; i < generation->member_count; i++) {
+        const struct retire *retire = &generation->members[i].retire;
+        closed->tasks += (unsigned)retire->tasks;
+        closed->timers += (unsigned)retire->timers;
+        closed->coroutines += (unsigned)retire->coroutines;
+        closed->cut += (unsigned)retire->cut;
+    }
+    enter(generation, GENERATION_CLOSED);
+    host_tell(host, &(struct host_event){.kind = HOST_EVENT_CLOSED,
+                                         .generation = generation->number,
+                                         .closed = closed});
+    generation_destroy(generation);
 }

@@ -48,6 +48,9 @@
 #include "base/list.h"
 #include "binding/state.h"
 #include "binding/task.h"
+#include "runtime/host.h"
+#include "runtime/loadpath.h"
+#include "runtime/retire.h"
 
 struct generation;
 struct guard_slot;
@@ -114,6 +117,7 @@ struct member {
     bool run_over;                          /* http.run returns at once from now on */
     uint64_t load_deadline_ns;              /* clock_mono_ns */
     struct guard_slot *guard;               /* while on its worker */
+    struct retire retire;                   /* once a newer generation serves */
     char warning[MEMBER_WARNING_BYTES_MAX]; /* pieces of a warn() so far (luaenv.c) */
 };
 
@@ -123,6 +127,9 @@ struct generation {
     enum generation_phase phase;
     struct member *members; /* one a worker */
     size_t member_count;
+    struct script_list scripts; /* what was loaded, as read then */
+    struct host_closed at_end;  /* once it retires: for the report */
+    size_t quiet, closed;       /* members that have retired so far; coordinator */
     struct load_error *error;   /* while loading: the caller's */
     _Atomic size_t chunks_open; /* over all members */
     _Atomic bool end_noted;     /* `ended` was posted */
@@ -143,6 +150,19 @@ bool generation_is_live(const struct generation *generation);
  * false: error says why; nothing is published and what was opened is closed by generation_discard
  * or the exit path. */
 bool generation_commit(struct generation *generation, struct load_error *error);
+
+/* The load or the commit failed while an older generation serves: cancels and closes what there is
+ * of it and frees it. Waits for at most EXIT_CANCEL_NS for <close> variables. Not to be called when
+ * the host stops: the exit path has it then. Coordinator. */
+void generation_discard(struct generation *generation);
+
+/* For what makes a load fail that is no error of Lua's: os.exit in a main chunk. The first text
+ * stands. */
+void member_fail_load(struct member *member, const char *text);
+
+/* A newer one serves: its URLs are withdrawn but for those that it shares, and its states end on
+ * their workers (retire.h). Coordinator. */
+void generation_retire(struct generation *generation);
 
 /* To be called when it serves and whenever its last main chunk has returned. A generation without
  * URLs and main chunks ends with the last of its spawned tasks: the workers are asked to tell

@@ -160,7 +160,12 @@ static bool is_over(void *ctx)
             host_stop(host, HOST_CAUSE_END, HOST_EXIT_OK, NULL);
         }
     }
-    return host_is_stopping(host);
+    return host_is_stopping(host) || reload_is_due(host);
+}
+
+void host_reload(struct host *host, const char *cause)
+{
+    reload_request(host, cause, NULL);
 }
 
 /* --- addresses
@@ -259,7 +264,7 @@ static uint16_t reduce_to_base(char *url, size_t cap)
     return (uint16_t)port;
 }
 
-static void tell_event(struct host *host, const struct host_event *event)
+void host_tell(struct host *host, const struct host_event *event)
 {
     if (host->config->on_event != NULL) {
         host->config->on_event(host->config->ctx, host, event);
@@ -277,7 +282,7 @@ static void tell_ready(struct host *host)
         event.port = reduce_to_base(url, sizeof url);
         event.url = url;
     }
-    tell_event(host, &event);
+    host_tell(host, &event);
 }
 
 /* --- the life
@@ -285,7 +290,7 @@ static void tell_ready(struct host *host)
 
 void host_trace(struct host *host, const char *call, const char *object, ULONG result)
 {
-    bool during_exit = atomic_load(&host->stage) != EXIT_NOT_BEGUN;
+    bool during_exit = atomic_load(&host->stage) != EXIT_NOT_BEGUN || atomic_load(&host->closing);
     if (host->config->on_trace != NULL) {
         host->config->on_trace(host->config->ctx, during_exit, call, object, result);
     }
@@ -321,10 +326,8 @@ static void on_leftover(void *ctx, const struct ledger_info *leftover, ULONG res
 /* Everything but the loop, which is open. Failures become the cause of the end. */
 static bool open_parts(struct host *host)
 {
-    struct buf why;
     struct ledger_error failure;
     memset(&failure, 0, sizeof failure);
-    buf_init(&why, HOST_REASON_BYTES_MAX);
     size_t slots = (size_t)host->workers_wanted * GENERATIONS_ALIVE_MAX;
     if (guard_create(slots, &host->limits, &host->guard) != NO_ERROR) {
         host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL, "the watchdog cannot be started");
@@ -336,16 +339,7 @@ static bool open_parts(struct host *host)
                        error_format(&failure, line, sizeof line), failure.hint);
         return false;
     }
-    bool ok = loadpath_expand(host->config->sources, host->config->source_count, &host->scripts,
-                              &why) == NO_ERROR;
-    if (!ok) {
-        char line[HOST_REASON_BYTES_MAX];
-        (void)snprintf(line, sizeof line, "%.*s", (int)why.len,
-                       why.p == NULL ? "no script" : why.p);
-        host_stop(host, HOST_CAUSE_LOAD, HOST_EXIT_LOAD, line);
-    }
-    buf_deinit(&why);
-    return ok;
+    return true;
 }
 
 static bool watch_signals(struct host *host)
@@ -416,7 +410,9 @@ static void serve(struct host *host)
     }
     tell_ready(host);
     generation_watch_end(generation);
-    (void)host_wait(host, is_over, host, UINT64_MAX);
+    while (host_wait(host, is_over, host, UINT64_MAX) && !host_is_stopping(host)) {
+        reload_turn(host);
+    }
 }
 
 /* --- the verdict
@@ -517,6 +513,7 @@ static struct host *create(const struct host_config *config)
                                                                 : config->workers;
     list_init(&host->members);
     list_init(&host->generations);
+    reload_init(&host->reload);
     (void)pthread_mutex_init(&host->stop_lock, NULL); /* cannot fail with default attributes */
     const struct ledger_options options = {.log = config->log,
                                            .trace = on_ledger_trace,
@@ -543,7 +540,6 @@ static void destroy(struct host *host, bool forced)
     }
     guard_destroy(host->guard);
     ledger_destroy(host->ledger);
-    loadpath_deinit(&host->scripts);
     free(host->workers);
     (void)pthread_mutex_destroy(&host->stop_lock);
     free(host);
@@ -554,7 +550,7 @@ void host_tell_drain(struct host *host)
     char text[HOST_REASON_BYTES_MAX];
     enum host_cause cause = (enum host_cause)atomic_load(&host->cause);
     describe_cause(host, cause, text, sizeof text);
-    tell_event(host, &(struct host_event){.kind = HOST_EVENT_DRAIN, .cause = cause, .text = text});
+    host_tell(host, &(struct host_event){.kind = HOST_EVENT_DRAIN, .cause = cause, .text = text});
 }
 
 int host_run(const struct host_config *config, struct host_verdict *verdict)
@@ -576,10 +572,10 @@ int host_run(const struct host_config *config, struct host_verdict *verdict)
     serve(host);
     exit_run(host, verdict);
     conclude(host, verdict);
-    tell_event(host, &(struct host_event){.kind = HOST_EVENT_SUMMARY,
-                                          .cause = verdict->cause,
-                                          .code = verdict->code,
-                                          .text = verdict->reason});
+    host_tell(host, &(struct host_event){.kind = HOST_EVENT_SUMMARY,
+                                         .cause = verdict->cause,
+                                         .code = verdict->code,
+                                         .text = verdict->reason});
     destroy(host, verdict->forced);
     return verdict->code;
 }

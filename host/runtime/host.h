@@ -92,8 +92,21 @@ struct host_limits {
 /* What happened, for terminal and --json. Pointers are good during the call only. */
 enum host_event_kind {
     HOST_EVENT_READY,   /* every worker serves, listeners accept: url, generation */
+    HOST_EVENT_RELOAD,  /* a newer generation serves on every worker: generation, before, text is
+                           what triggered it, took_ns, changed, in_flight */
+    HOST_EVENT_BROKEN,  /* a reload failed: text, hint, generation is the one that serves on */
+    HOST_EVENT_CLOSED,  /* an old generation has ended: generation, closed */
     HOST_EVENT_DRAIN,   /* stage 1 begins: cause, text */
     HOST_EVENT_SUMMARY, /* the last event: cause, code, text */
+};
+
+/* What an old generation had when the newer one took over; left: what was found open at its end. */
+struct host_closed {
+    unsigned urls, groups, sessions, queues; /* those that only it had */
+    unsigned tasks, timers, coroutines;
+    unsigned cut; /* requests that the drain time did not suffice for */
+    unsigned
+        left; /* objects that its scripts neither used nor closed; each has a line in the log */
 };
 
 struct host_event {
@@ -103,8 +116,14 @@ struct host_event {
     uint16_t port;       /* READY: of url */
     uint32_t generation; /* READY: 1 for the first */
     enum host_cause cause;
-    int code;         /* SUMMARY: the exit code */
-    const char *text; /* DRAIN, SUMMARY: in words, one line */
+    int code;                         /* SUMMARY: the exit code */
+    uint32_t before;                  /* RELOAD, BROKEN: the generation that served */
+    uint64_t took_ns;                 /* RELOAD, BROKEN: since the trigger */
+    unsigned changed;                 /* RELOAD: URLs added and gone */
+    unsigned in_flight;               /* RELOAD: requests that stay in the one before */
+    const char *hint;                 /* BROKEN: the cure, or "" */
+    const struct host_closed *closed; /* CLOSED */
+    const char *text;                 /* DRAIN, SUMMARY: in words, one line */
 };
 
 enum host_trace { HOST_TRACE_OFF, HOST_TRACE_CLOSE, HOST_TRACE_CALLS };
@@ -174,6 +193,10 @@ void host_stop(struct host *host, enum host_cause cause, int code, const char *t
 /* What SIGINT and SIGTERM do: the first drains, the second ends the drain ("now") and makes the
  * exit code 128 + number. Coordinator only. */
 void host_on_stop_signal(struct host *host, int number);
+
+/* Loads the scripts anew; serve on with what there is when that fails. cause: what the terminal
+ * shows, copied. Returns at once. Coordinator only. */
+void host_reload(struct host *host, const char *cause);
 
 /* Whether stopping has begun. Any thread. */
 bool host_is_stopping(const struct host *host);

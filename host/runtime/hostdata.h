@@ -14,7 +14,7 @@
 #include "binding/ledger.h"
 #include "runtime/exit.h"
 #include "runtime/host.h"
-#include "runtime/loadpath.h"
+#include "runtime/reload.h"
 
 struct guard;
 struct worker;
@@ -36,11 +36,12 @@ struct host {
     struct guard *guard;    /* thread safe by itself */
     struct worker *workers; /* worker_count of them have a thread */
     unsigned worker_count;
-    struct script_list scripts;         /* what the command line named */
     struct list members;                /* struct member that live here: loading, or failed to */
     struct list generations;            /* newest first */
     uint32_t generation_last;           /* number of the newest one */
     struct generation *current;         /* published; NULL before */
+    struct reload reload;
+    _Atomic bool closing; /* contract calls are those of a retiring generation: traced as such */
     char holder[HOST_HOLDER_BYTES_MAX]; /* who had the port that was asked for last; "" unknown */
     bool watches_end; /* the workers' present errand is "tell when no task is left" */
 
@@ -79,6 +80,9 @@ void host_tell_drain(struct host *host);
 
 /* Hands a contract call to the config's on_trace. Any thread. */
 void host_trace(struct host *host, const char *call, const char *object, ULONG result);
+
+/* Hands an event to the config's on_event. Coordinator. */
+void host_tell(struct host *host, const struct host_event *event);
 
 /* The present errand of every worker is done. */
 bool host_errands_are_done(void *host);

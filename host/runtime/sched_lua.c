@@ -637,6 +637,7 @@ static int http_spawn(lua_State *L)
     t->owner = spawn;
     t->on_end = spawn_ended;
     t->name = "spawn";
+    t->for_request = S->current != NULL && S->current->for_request;
     lua_insert(L, 1);
     lua_xmove(L, t->co, narg + 1);
     if (S->phase == STATE_LOADING || S->phase == STATE_LOADED) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/hostdata.h"
+#include "runtime/retire.h"
 
 static void on_ack(struct loop_task *task)
 {
@@ -79,6 +80,9 @@ static void *work(void *arg)
                       "the event loop of a worker failed");
         }
         check_lasting(worker);
+        if (worker->retiring > 0) {
+            retire_turn(worker);
+        }
     }
     if (worker->loop != NULL) {
         loop_close(worker->loop);

@@ -61,6 +61,7 @@ struct worker {
     struct dispatch dispatch; /* the worker's */
     enum worker_phase phase;  /* the worker's */
     struct list members;      /* struct member: its states, the current one first (generation.h) */
+    size_t retiring;             /* members that retire and are not quiet yet; the worker's */
     struct worker_call *lasting; /* under way; the worker's */
     struct worker_call
         calls[2];     /* the present errand and the one before, whose ack may still be on its way */

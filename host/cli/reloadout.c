@@ -1,0 +1,142 @@
+#include "cli/reloadout.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/jsonout.h"
+
+enum { LINE_BYTES_MAX = 8192 };
+
+static void add(char *line, size_t cap, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void add(char *line, size_t cap, const char *format, ...)
+{
+    size_t used = strlen(line);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line + used, cap - used, format, args); /* cut to fit */
+    va_end(args);
+}
+
+/* "12 urls, 1 group": one more of a list, when there are any. */
+static void add_count(char *line, size_t cap, unsigned count, const char *name)
+{
+    if (count > 0) {
+        size_t used = strlen(line);
+        bool first = used < 2 || line[used - 1] == ' ';
+        add(line, cap, "%s%u %s%s", first ? "" : ", ", count, name, count == 1 ? "" : "s");
+    }
+}
+
+static void put(const struct term *term, bool bad, const char *word, const char *text)
+{
+    char clock[9];
+    const char *color = !term->color ? "" : bad ? "\x1b[31m" : "\x1b[1m";
+    clock_local_hms(clock);
+    (void)fprintf(stderr, "%s %s%s%s  %s\n", clock, color, word, term->color ? "\x1b[0m" : "",
+                  text);
+}
+
+static void put_reload(const struct term *term, const struct host_event *event)
+{
+    char line[LINE_BYTES_MAX] = "";
+    add(line, sizeof line, "%s  gen %u -> %u  %.1f ms", event->text, event->before,
+        event->generation, (double)event->took_ns / 1e6);
+    if (event->changed > 0) {
+        add(line, sizeof line, "  %u route%s changed", event->changed,
+            event->changed == 1 ? "" : "s");
+    }
+    if (event->in_flight > 0) {
+        add(line, sizeof line, "  %u in flight stay%s in gen %u", event->in_flight,
+            event->in_flight == 1 ? "s" : "", event->before);
+    }
+    put(term, false, "reload", line);
+}
+
+/* The first line with the end of the story, the rest (a traceback) below it. */
+static void put_broken(const struct term *term, const struct host_event *event)
+{
+    char line[LINE_BYTES_MAX] = "";
+    int first = (int)strcspn(event->text, "\n");
+    add(line, sizeof line, "%.*s  gen %u keeps serving%s", first, event->text, event->generation,
+        event->text + first);
+    put(term, true, "broken", line);
+    if (event->hint != NULL) {
+        term_hint(term, event->hint);
+    }
+}
+
+static void put_closed(const struct options *options, const struct term *term,
+                       const struct host_event *event)
+{
+    char line[LINE_BYTES_MAX] = "";
+    const struct host_closed *closed = event->closed;
+    if (closed->left == 0 && closed->cut == 0 && options->log_level < LOG_LEVEL_DEBUG) {
+        return;
+    }
+    add(line, sizeof line, "gen %u  ", event->generation);
+    add_count(line, sizeof line, closed->urls, "url");
+    add_count(line, sizeof line, closed->groups, "group");
+    add_count(line, sizeof line, closed->sessions, "session");
+    add_count(line, sizeof line, closed->queues, "queue");
+    add_count(line, sizeof line, closed->tasks, "task");
+    add_count(line, sizeof line, closed->timers, "timer");
+    add_count(line, sizeof line, closed->coroutines, "coroutine");
+    add_count(line, sizeof line, closed->cut, "cut request");
+    add(line, sizeof line, "%s%u left", line[strlen(line) - 1] == ' ' ? "" : "  ", closed->left);
+    put(term, closed->left > 0, "closed", line);
+}
+
+static void put_json(const struct host_event *event)
+{
+    struct buf text;
+    buf_init(&text, LINE_BYTES_MAX * 2);
+    switch (event->kind) {
+    case HOST_EVENT_RELOAD:
+        jsonout_open(&text, "event", "reload");
+        jsonout_text(&text, "cause", event->text);
+        jsonout_number(&text, "gen", event->generation);
+        jsonout_number(&text, "before", event->before);
+        jsonout_number(&text, "took_us", (int64_t)(event->took_ns / 1000));
+        jsonout_number(&text, "routes_changed", event->changed);
+        jsonout_number(&text, "in_flight", event->in_flight);
+        break;
+    case HOST_EVENT_BROKEN:
+        jsonout_open(&text, "event", "broken");
+        jsonout_text(&text, "message", event->text);
+        jsonout_text(&text, "hint", event->hint);
+        jsonout_number(&text, "gen", event->generation);
+        break;
+    default:
+        jsonout_open(&text, "event", "closed");
+        jsonout_number(&text, "gen", event->generation);
+        jsonout_number(&text, "urls", event->closed->urls);
+        jsonout_number(&text, "groups", event->closed->groups);
+        jsonout_number(&text, "tasks", event->closed->tasks);
+        jsonout_number(&text, "cut", event->closed->cut);
+        jsonout_number(&text, "left", event->closed->left);
+        break;
+    }
+    jsonout_close(&text);
+    (void)fwrite(text.p, 1, text.len, stdout); /* a closed stdout is the caller's wish */
+    (void)fflush(stdout);
+    buf_deinit(&text);
+}
+
+void reloadout_tell(const struct options *options, const struct term *term,
+                    const struct host_event *event)
+{
+    if (options->json) {
+        put_json(event);
+    }
+    if (event->kind == HOST_EVENT_BROKEN) {
+        put_broken(term, event);
+    } else if (!term->quiet && event->kind == HOST_EVENT_RELOAD) {
+        put_reload(term, event);
+    } else if (!term->quiet) {
+        put_closed(options, term, event);
+    }
+}

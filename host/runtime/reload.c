@@ -1,0 +1,158 @@
+#include "runtime/reload.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "binding/ledger.h"
+#include "runtime/hostdata.h"
+#include "runtime/worker.h"
+
+void reload_init(struct reload *reload)
+{
+    memset(reload, 0, sizeof *reload);
+    list_init(&reload->waiters);
+    list_init(&reload->told);
+}
+
+void reload_request(struct host *host, const char *cause, struct reload_waiter *waiter)
+{
+    struct reload *reload = &host->reload;
+    if (!reload->wanted) {
+        reload->wanted = true;
+        reload->wanted_ns = clock_mono_ns();
+        (void)snprintf(reload->cause, sizeof reload->cause, "%s", cause);
+    }
+    if (waiter != NULL) {
+        list_push_back(&reload->waiters, &waiter->node);
+    }
+}
+
+void reload_forget(struct reload_waiter *waiter)
+{
+    list_remove(&waiter->node);
+}
+
+size_t reload_count_alive(const struct host *host)
+{
+    size_t count = 0;
+    const struct list_node *node = host->generations.head.next;
+    for (; node != &host->generations.head; node = node->next) {
+        count++;
+    }
+    return count;
+}
+
+bool reload_is_due(const struct host *host)
+{
+    return host->reload.wanted && host->current != NULL &&
+           reload_count_alive(host) < RELOAD_ALIVE_MAX;
+}
+
+/* --- the report -------------------------------------------------------------------------------- */
+
+static void tell(struct host *host, const struct reload_result *result)
+{
+    struct list_node *node;
+    const struct load_error *error = result->error;
+    const struct host_event event = {
+        .kind = result->ok ? HOST_EVENT_RELOAD : HOST_EVENT_BROKEN,
+        .generation = result->ok ? result->after : result->before,
+        .before = result->before,
+        .text = result->ok ? host->reload.cause : error->text,
+        .hint = result->ok ? NULL : error->hint,
+        .took_ns = result->took_ns,
+        .changed = result->changed,
+        .in_flight = result->in_flight,
+    };
+    host_tell(host, &event);
+    while ((node = list_pop_front(&host->reload.told)) != NULL) {
+        struct reload_waiter *waiter = LIST_ITEM(node, struct reload_waiter, node);
+        waiter->done(waiter, result);
+    }
+}
+
+static unsigned count_in_flight(const struct generation *generation)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < generation->member_count; i++) {
+        count += generation->members[i].retire.requests; /* written before publication was told */
+    }
+    return (unsigned)count;
+}
+
+/* --- the transaction --------------------------------------------------------------------------- */
+
+/* The generation that is being loaded: the newest one. */
+static struct generation *newest(const struct host *host)
+{
+    return LIST_ITEM(host->generations.head.next, struct generation, node);
+}
+
+static void fail_empty(struct load_error *error)
+{
+    error->exit_code = HOST_EXIT_LOAD;
+    (void)snprintf(error->text, sizeof error->text,
+                   "nothing is open after loading: no URL, no http.run()");
+}
+
+/* From reading to publication. false: error says why, and nothing of it is left. */
+static bool replace(struct host *host, struct load_error *error)
+{
+    struct generation *generation = generation_load(host, error);
+    bool ok = generation != NULL;
+    if (host_is_stopping(host)) {
+        return false; /* the exit path closes what there is of it */
+    }
+    if (ok && !generation_is_live(generation)) {
+        fail_empty(error);
+        ok = false;
+    }
+    ok = ok && generation_commit(generation, error);
+    if (!ok && host_is_stopping(host)) {
+        return false;
+    }
+    if (!ok) {
+        generation_discard(newest(host));
+    }
+    return ok;
+}
+
+void reload_turn(struct host *host)
+{
+    struct reload *reload = &host->reload;
+    struct generation *old = host->current;
+    struct load_error error;
+    struct list_node *node;
+    uint64_t started_ns = reload->wanted_ns;
+    assert(reload_is_due(host) && !reload->running && list_is_empty(&reload->told));
+    reload->wanted = false;
+    reload->running = true;
+    while ((node = list_pop_front(&reload->waiters)) != NULL) {
+        list_push_back(&reload->told, node);
+    }
+    struct reload_result result = {.before = old->number, .error = &error};
+    memset(&error, 0, sizeof error);
+    result.ok = replace(host, &error);
+    result.after = result.ok ? host->current->number : host->generation_last;
+    reload->running = false;
+    if (!result.ok && error.exit_code == 0) {
+        (void)snprintf(error.text, sizeof error.text, "the host stops");
+    }
+    if (result.ok) {
+        result.changed = (unsigned)ledger_compare(host->ledger, old->number, host->current->number);
+        result.in_flight = count_in_flight(old);
+        generation_retire(old);
+        reload->done++;
+    } else {
+        reload->failed++;
+        reload->error = error;
+    }
+    reload->broken = !result.ok;
+    result.took_ns = clock_mono_ns() - started_ns;
+    tell(host, &result);
+    if (result.ok) {
+        generation_watch_end(host->current);
+    }
+}
