@@ -10,7 +10,7 @@ cmake -D ROOT=lua -D OUT="$objects" -D FILES= -P "$checks_dir/../../cmake/embed.
 # Not position independent: constant tables of pointers then count as constant. The optimiser
 # leaves nothing out that is used, so -O0 shows all.
 # shellcheck disable=SC2016
-files host -- '*.c' | grep -vE '_windows\.c$|^host/cli/|^host/engine/lifetime\.c$' |
+files host -- '*.c' | grep -vE '_windows\.c$|^host/windows/|^host/cli/|^host/engine/lifetime\.c$' |
     each sh -c '
         object=$0/$$.o
         $1 -I"$0" -w -O0 -fno-pic -c "$2" -o "$object" 2>/dev/null ||
