@@ -163,7 +163,7 @@ wait $asked || true
 grep -q '^503$' "$work/cut" || fail "cancelled, and not told: $(cat "$work/cut")"
 
 case_of no memory in Lua while loading
-try "$own"'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end'
+try "$own"'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(100000) .. i end'
 expect_code 3
 expect_closed 0
 expect_err 'memory'
