@@ -227,14 +227,24 @@ static bool set_limit(struct parse *parse, const char *text)
                 text);
 }
 
-static char *copy_text(const char *p, size_t len)
+/* A new string of both; NULL: no memory. */
+static char *join(const char *head, const char *p, size_t len)
 {
-    char *copy = malloc(len + 1);
-    if (copy != NULL) {
-        memcpy(copy, p, len);
-        copy[len] = '\0';
+    size_t before = strlen(head);
+    char *text = malloc(before + len + 1);
+    if (text != NULL) {
+        memcpy(text, head, before);
+        memcpy(text + before, p, len);
+        text[before + len] = '\0';
     }
-    return copy;
+    return text;
+}
+
+/* The spellings of "every address": for the contract that is the host "+". */
+static bool is_any_address(struct slice host)
+{
+    return slice_equal(host, SLICE_LIT("0.0.0.0")) || slice_equal(host, SLICE_LIT("[::]")) ||
+           slice_equal(host, SLICE_LIT("*"));
 }
 
 /* Addresses that only this machine can reach. */
@@ -270,12 +280,14 @@ static bool add_listen(struct parse *parse, const char *text)
     if (options->listen_count == OPTIONS_LISTEN_MAX) {
         return fail(parse, "--listen %s: too many addresses", text);
     }
-    char *copy = copy_text(url.p, url.len);
+    struct slice host = slice_make(url.p + 7, colon - 8);
+    char *copy =
+        is_any_address(host) ? join("http://+:", digits.p, digits.len) : join("", url.p, url.len);
     if (copy == NULL) {
         return fail(parse, "not enough memory");
     }
     options->listen[options->listen_count++] = copy;
-    options->is_reachable = options->is_reachable || !is_loopback(slice_make(url.p + 7, colon - 8));
+    options->is_reachable = options->is_reachable || !is_loopback(host);
     return true;
 }
 
@@ -287,7 +299,7 @@ static bool add_setting(struct parse *parse, const char *text)
         return fail(parse, "--set %s: a setting is K=V", text);
     }
     char *key =
-        options->setting_count == OPTIONS_SET_MAX ? NULL : copy_text(text, (size_t)(value - text));
+        options->setting_count == OPTIONS_SET_MAX ? NULL : join("", text, (size_t)(value - text));
     if (key == NULL) {
         return fail(parse, "--set %s: too many settings, or no memory", text);
     }

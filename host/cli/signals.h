@@ -2,6 +2,7 @@
  *
  *   SIGINT, SIGTERM   written; the third of them leaves by _exit(128 + n) at once: something hangs
  *                     that nothing else could end
+ *                     (the same signal again within 20 ms is an echo of the first and not counted)
  *   SIGHUP, SIGCHLD   written
  *   SIGPIPE           caught by a handler that does nothing, so that a child process finds the
  *                     default again (an ignored signal would be inherited)

@@ -4,16 +4,24 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { STOPS_MAX = 3 /* the third stop signal does not wait any more */ };
+enum {
+    STOPS_MAX = 3, /* the third stop signal does not wait any more */
+    /* The same signal again so soon is the same wish: timeout(1) and terminals send it to the process
+     * and to its group. */
+    ECHO_MS = 20
+};
 
 /* The process record: what a signal handler can reach. Written before the handlers are installed.
  */
 static struct {
     int read_fd, write_fd;
-    volatile sig_atomic_t stops; /* SIGINT and SIGTERM so far */
-} record = {-1, -1, 0};
+    volatile sig_atomic_t stops; /* SIGINT and SIGTERM so far, echoes not counted */
+    volatile sig_atomic_t last;  /* number of the last one */
+    struct timespec last_time;   /* of the last one; written with both blocked */
+} record = {.read_fd = -1, .write_fd = -1};
 
 static const int stop_signals[] = {SIGINT, SIGTERM};
 static const int other_signals[] = {SIGHUP, SIGCHLD};
@@ -30,8 +38,23 @@ static void tell(int number)
     errno = saved;
 }
 
+static bool is_echo(int number)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    long long passed_ns = (now.tv_sec - record.last_time.tv_sec) * 1000000000LL +
+                          (now.tv_nsec - record.last_time.tv_nsec);
+    bool echo = record.stops > 0 && record.last == number && passed_ns < ECHO_MS * 1000000LL;
+    record.last = number;
+    record.last_time = now;
+    return echo;
+}
+
 static void on_stop(int number)
 {
+    if (is_echo(number)) {
+        return;
+    }
     record.stops = record.stops + 1;
     if (record.stops >= STOPS_MAX) {
         _exit(128 + number);
@@ -51,6 +74,9 @@ static bool catch (int number, void (*handler)(int number))
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
     (void)sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++) {
+        (void)sigaddset(&action.sa_mask, stop_signals[i]);
+    }
     return sigaction(number, &action, NULL) == 0;
 }
 

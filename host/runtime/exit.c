@@ -84,6 +84,7 @@ static void close_members(struct list *members)
     }
 }
 
+/* Main chunks that may come to their end by themselves; one that still loads is cancelled. */
 static size_t count_chunks(const struct list *members)
 {
     size_t count = 0;
@@ -92,7 +93,8 @@ static size_t count_chunks(const struct list *members)
     {
         const struct member *member = member_at(node);
         for (size_t i = 0; i < member->chunk_count; i++) {
-            count += member->chunks[i].task != NULL ? 1 : 0;
+            const struct chunk *chunk = &member->chunks[i];
+            count += chunk->task != NULL && chunk->phase != CHUNK_LOADING ? 1 : 0;
         }
     }
     return count;

@@ -12,6 +12,7 @@
 #include "binding/task.h"
 #include "runtime/generation.h"
 #include "runtime/hostdata.h"
+#include "runtime/signal_watch.h"
 
 /* Text of an error raised by the guard; static because a killed task keeps the pointer. */
 static const char too_long_task[] =
@@ -82,6 +83,7 @@ static void loading_hook(lua_State *L, lua_Debug *ar)
         guard_rest(L);
         return;
     }
+    signal_watch_poll(member->host); /* the loop does not turn while this script runs */
     bool stopping = host_is_stopping(member->host);
     if (!stopping && clock_mono_ns() < member->load_deadline_ns) {
         return;

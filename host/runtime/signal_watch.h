@@ -11,5 +11,8 @@ struct host;
 /* Begins to watch; config->signal_fd is an open descriptor. false: it cannot be watched. */
 bool signal_watch_start(struct host *host);
 
+/* Hands over what has arrived, without a turn of the loop: for the hook of a script that loads. */
+void signal_watch_poll(struct host *host);
+
 /* Afterwards on_signal is not called any more. Harmless when it was not started. */
 void signal_watch_stop(struct host *host);

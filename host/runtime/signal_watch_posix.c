@@ -1,5 +1,6 @@
 #include "runtime/signal_watch.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "runtime/hostdata.h"
@@ -20,6 +21,14 @@ bool signal_watch_start(struct host *host)
     host->signal_watch = (struct loop_watch){
         .on_ready = on_signal_byte, .fd = host->config->signal_fd, .events = LOOP_READABLE};
     return loop_watch_start(host->loop, &host->signal_watch) == NO_ERROR;
+}
+
+void signal_watch_poll(struct host *host)
+{
+    struct pollfd polled = {.fd = host->config->signal_fd, .events = POLLIN};
+    if (host->signal_watch.on_ready != NULL && poll(&polled, 1, 0) == 1) {
+        on_signal_byte(&host->signal_watch, LOOP_READABLE);
+    }
 }
 
 void signal_watch_stop(struct host *host)

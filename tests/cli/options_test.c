@@ -105,8 +105,10 @@ static void options_listen_is_an_address(void **state)
     assert_string_equal(options.listen[0], "http://127.0.0.1:81");
     assert_false(options.is_reachable);
     options_deinit(&options);
-    assert_true(PARSE("a.lua", "-l", "http://0.0.0.0:81"));
+    assert_true(PARSE("a.lua", "-l", "http://0.0.0.0:81", "-l", "http://[::]:82/"));
     assert_true(options.is_reachable);
+    assert_string_equal(options.listen[0], "http://+:81");
+    assert_string_equal(options.listen[1], "http://+:82");
 }
 
 /* Each must be refused, and the refusal must have this in it. */
