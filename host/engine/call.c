@@ -12,6 +12,10 @@
 #include "engine/request.h"
 #include "engine/response.h"
 
+enum {
+    CLOSE_WAIT_NS = 1000 * 1000 /* a closing shard looks this often whether its calls are home */
+};
+
 /* -------- results -------- */
 
 static void free_call(struct shard *shard, struct call *call)
@@ -42,12 +46,35 @@ static void complete_at_home(struct call *call)
     free_call(home, call);
 }
 
+/* Sends a call back. Under the lock: a home that closes takes it once its calls are there, so its
+ * loop lives as long as this needs it. */
+static void post_home(struct call *call, void (*run)(struct loop_task *))
+{
+    struct engine *engine = call->home->engine;
+    pthread_mutex_lock(&engine->lock);
+    call->task.run = run;
+    loop_post(call->home->loop, &call->task);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static void leave_home(struct call *call)
+{
+    assert(!call->away);
+    call->away = true;
+    list_push_back(&call->home->calls_away, &call->link);
+}
+
+static void come_home(struct call *call)
+{
+    assert(call->away);
+    call->away = false;
+    list_remove(&call->link);
+}
+
 static void on_home(struct loop_task *task)
 {
     struct call *call = LIST_ITEM(task, struct call, task);
-    assert(call->away);
-    call->away = false;
-    call->home->calls_away--;
+    come_home(call);
     complete_at_home(call);
 }
 
@@ -61,8 +88,7 @@ static void send_result(struct shard *shard, struct call *call, ULONG status, UL
         call->event_fd = -1;
         free_call(shard, call);
     } else if (call->away) {
-        call->task.run = on_home;
-        loop_post(call->home->loop, &call->task);
+        post_home(call, on_home);
     } else {
         assert(call->home == shard);
         complete_at_home(call);
@@ -81,6 +107,8 @@ void call_complete(struct shard *shard, struct call *call, ULONG status, ULONG b
         free_call(shard, call); /* synchronous on this thread: it was withdrawn */
     }
 }
+
+static void on_lent(struct loop_task *task);
 
 /* -------- running -------- */
 
@@ -127,6 +155,13 @@ static void withdraw(struct shard *shard, struct call *call)
     free_call(shard, call);
 }
 
+static ULONG start_overlapped(struct call *call)
+{
+    call->event_fd = -1;
+    return call->overlapped == NULL ? NO_ERROR
+                                    : overlapped_start(call->overlapped, &call->event_fd);
+}
+
 ULONG call_here(struct shard *shard, const struct call *prototype, PULONG bytes_out)
 {
     struct call *call = shard_take_call(shard);
@@ -134,13 +169,11 @@ ULONG call_here(struct shard *shard, const struct call *prototype, PULONG bytes_
         return ERROR_NOT_ENOUGH_MEMORY;
     }
     *call = *prototype;
-    call->event_fd = -1;
     OVERLAPPED *overlapped = call->overlapped;
-    if (overlapped != NULL) {
-        call->event_fd = overlapped_start(overlapped);
-        call->home = overlapped->hEvent == NULL ? shard : NULL;
+    ULONG status = start_overlapped(call);
+    if (status == NO_ERROR) {
+        status = call_run(shard, call);
     }
-    ULONG status = call_run(shard, call);
     if (status == ERROR_IO_PENDING) {
         if (overlapped == NULL) {
             withdraw(shard, call);
@@ -161,12 +194,20 @@ ULONG call_here(struct shard *shard, const struct call *prototype, PULONG bytes_
 
 /* -------- travel -------- */
 
+static bool is_first_only(const struct call_waiter *waiter)
+{
+    return waiter != NULL && !waiter->until_done;
+}
+
 static void on_arrival(struct loop_task *task)
 {
     struct call *call = LIST_ITEM(task, struct call, task);
     struct shard *shard = call->target;
+    if (shard->closing && call_move_on(shard, call)) {
+        return;
+    }
     struct call_waiter *waiter = call->waiter;
-    bool first_only = waiter != NULL && !waiter->until_done;
+    bool first_only = is_first_only(waiter);
     if (first_only) {
         call->waiter = NULL; /* from here on its event tells */
     }
@@ -190,40 +231,45 @@ static void on_arrival(struct loop_task *task)
     signal_waiter(waiter, status, bytes);
 }
 
-static struct call *make_travelling(const struct call *prototype)
+/* The call that goes to another thread. Under the lock. */
+static ULONG make_travelling(const struct call *prototype, struct call **out)
 {
     struct call *call = malloc(sizeof *call);
     if (call == NULL) {
-        return NULL;
+        return ERROR_NOT_ENOUGH_MEMORY;
     }
     *call = *prototype;
-    call->event_fd = -1;
+    ULONG status = start_overlapped(call);
+    if (status != NO_ERROR) {
+        free(call);
+        return status;
+    }
     if (call->queue != NULL) {
         queue_ref(call->queue);
         call->holds_queue = true;
     }
-    return call;
+    *out = call;
+    return NO_ERROR;
 }
 
-/* Prepares who gets the result: a completion at home, or a waiter (and then the event). */
-static void address_call(struct call *call, struct call_waiter *waiter)
+static void open_waiter(struct call_waiter *waiter, struct call *call)
 {
-    struct shard *here = shard_current();
-    bool to_loop = call->overlapped != NULL && call->overlapped->hEvent == NULL && here != NULL;
-    if (call->overlapped != NULL) {
-        call->event_fd = overlapped_start(call->overlapped);
-    }
-    if (to_loop) {
-        call->home = here;
-        call->away = true;
-        here->calls_away++;
-        return;
-    }
     pthread_mutex_init(&waiter->mutex, NULL);
     pthread_cond_init(&waiter->signal, NULL);
     waiter->until_done = call->overlapped == NULL;
     waiter->ready = false;
     call->waiter = waiter;
+}
+
+/* Prepares who gets the result. A thread that has a shard never waits here, not even for the first
+ * status: two that wait for each other would both stop. */
+static void address_call(struct call *call, struct call_waiter *waiter)
+{
+    if (call->home != NULL) {
+        leave_home(call);
+    } else if (shard_current() == NULL) {
+        open_waiter(waiter, call);
+    }
 }
 
 static ULONG wait_for(struct call_waiter *waiter, bool synchronous, PULONG bytes_out)
@@ -241,25 +287,29 @@ static ULONG wait_for(struct call_waiter *waiter, bool synchronous, PULONG bytes
     return waiter->status;
 }
 
+/* Under the lock: the target is in the registry, so its loop lives. */
+static void send_to(struct shard *target, struct call *call, void (*run)(struct loop_task *))
+{
+    call->target = target;
+    call->task.run = run;
+    loop_post(target->loop, &call->task);
+}
+
 ULONG call_there(struct engine *engine, struct shard *target, const struct call *prototype,
                  PULONG bytes_out)
 {
     bool synchronous = prototype->overlapped == NULL;
     struct call_waiter waiter;
-    struct call *call = make_travelling(prototype);
-    if (call == NULL || (synchronous && shard_current() != NULL)) {
+    struct call *call = NULL;
+    ULONG status = synchronous && shard_current() != NULL ? ERROR_INVALID_PARAMETER
+                                                          : make_travelling(prototype, &call);
+    if (status != NO_ERROR) {
         lifetime_leave(engine);
-        if (call != NULL && call->holds_queue) {
-            queue_unref(engine, call->queue);
-        }
-        free(call);
-        return call == NULL ? ERROR_NOT_ENOUGH_MEMORY : ERROR_INVALID_PARAMETER;
+        return status;
     }
     address_call(call, &waiter);
     bool waits = call->waiter != NULL;
-    call->target = target;
-    call->task.run = on_arrival;
-    loop_post(target->loop, &call->task);
+    send_to(target, call, on_arrival);
     lifetime_leave(engine);
     return waits ? wait_for(&waiter, synchronous, bytes_out) : ERROR_IO_PENDING;
 }
@@ -267,18 +317,16 @@ ULONG call_there(struct engine *engine, struct shard *target, const struct call 
 ULONG call_orphan(struct engine *engine, const struct call *prototype, PULONG bytes_out)
 {
     struct call_waiter waiter;
+    struct call *call = NULL;
     bool synchronous = prototype->overlapped == NULL;
-    struct call *call = make_travelling(prototype);
-    if (call == NULL) {
+    assert(shard_current() == NULL); /* a thread with a shard would have run it there */
+    ULONG status = make_travelling(prototype, &call);
+    if (status != NO_ERROR) {
         lifetime_leave(engine);
-        return ERROR_NOT_ENOUGH_MEMORY;
+        return status;
     }
-    address_call(call, &waiter);
-    assert(call->home == NULL); /* a thread with a shard would have run it there */
-    if (!synchronous) {
-        call->waiter = NULL; /* waiting is its first status */
-        pthread_cond_destroy(&waiter.signal);
-        pthread_mutex_destroy(&waiter.mutex);
+    if (synchronous) {
+        open_waiter(&waiter, call);
     }
     list_push_back(&engine->orphan_receives, &call->link);
     lifetime_leave(engine);
@@ -289,35 +337,34 @@ void call_adopt_orphans(struct shard *shard)
 {
     struct list_node *node = NULL;
     while ((node = list_pop_front(&shard->engine->orphan_receives)) != NULL) {
-        struct call *call = LIST_ITEM(node, struct call, link);
-        call->target = shard;
-        call->task.run = on_arrival;
-        loop_post(shard->loop, &call->task);
+        send_to(shard, LIST_ITEM(node, struct call, link), on_lent);
     }
 }
 
-static bool post_to_index(struct engine *engine, struct call *call, uint32_t index)
+/* A receive that was accepted before goes on here. */
+static void resume(struct shard *shard, struct call *call)
 {
-    pthread_mutex_lock(&engine->lock);
-    struct shard *target = engine->shards[index];
-    if (target != NULL) {
-        call->target = target;
-        loop_post(target->loop, &call->task);
+    if (shard->closing && call_move_on(shard, call)) {
+        return;
     }
-    pthread_mutex_unlock(&engine->lock);
-    return target != NULL;
+    ULONG status = shard->closing ? ERROR_OPERATION_ABORTED : call_run(shard, call);
+    if (status == ERROR_INVALID_HANDLE) {
+        status = ERROR_OPERATION_ABORTED; /* its queue was shut while it was on its way */
+    }
+    if (status != ERROR_IO_PENDING) {
+        call_complete(shard, call, status, call->bytes);
+    }
 }
 
 /* A lent receive that found nothing to do is at home again. */
 static void on_returned(struct loop_task *task)
 {
     struct call *call = LIST_ITEM(task, struct call, task);
-    struct shard *home = call->home;
-    call->away = false;
-    home->calls_away--;
-    ULONG status = home->closing ? ERROR_OPERATION_ABORTED : call_run(home, call);
-    if (status != ERROR_IO_PENDING) {
-        call_complete(home, call, status, call->bytes);
+    come_home(call);
+    if (call->cancelled) {
+        call_complete(call->home, call, ERROR_OPERATION_ABORTED, 0);
+    } else {
+        resume(call->home, call);
     }
 }
 
@@ -331,56 +378,77 @@ static void on_lent(struct loop_task *task)
         port->asked = false; /* an answer to the question has come: it may be asked again */
     }
     if (wanted || call->home == NULL) {
-        on_arrival(task);
-        return;
+        resume(shard, call);
+    } else {
+        post_home(call, on_returned);
     }
-    call->task.run = on_returned;
-    loop_post(call->home->loop, &call->task);
 }
 
-bool call_lend(struct shard *shard, struct queue *queue, struct call *call, uint32_t index)
+static void hold_queue(struct call *call)
 {
-    call->task.run = on_lent;
-    if (!call->holds_queue) {
-        queue_ref(queue);
-        call->queue = queue;
-        call->holds_queue = true;
-    }
-    if (call->home == shard) {
-        call->away = true;
-        shard->calls_away++;
-    }
-    if (post_to_index(shard->engine, call, index)) {
-        return true;
-    }
-    if (call->home == shard) {
-        call->away = false;
-        shard->calls_away--;
-    }
-    return false;
-}
-
-bool call_move_on(struct shard *shard, struct call *call)
-{
-    struct engine *engine = shard->engine;
-    assert(call->home == NULL);
-    call->task.run = on_arrival;
     if (!call->holds_queue) {
         queue_ref(call->queue);
         call->holds_queue = true;
     }
-    for (uint32_t i = 0; i < LIFETIME_SHARDS_MAX; i++) {
-        if (i != shard->index && post_to_index(engine, call, i)) {
-            return true;
-        }
-    }
-    pthread_mutex_lock(&engine->lock);
-    list_push_back(&engine->orphan_receives, &call->link);
-    pthread_mutex_unlock(&engine->lock);
-    return true;
 }
 
-/* -------- asking and cancelling across shards -------- */
+bool call_lend(struct shard *shard, struct call *call, uint32_t index)
+{
+    struct engine *engine = shard->engine;
+    pthread_mutex_lock(&engine->lock);
+    struct shard *target = engine->shards[index];
+    /* While a cancel goes round, nothing moves: it would pass by unseen. */
+    bool lends = target != NULL && target != shard && call->queue->cancels == 0;
+    if (lends) {
+        hold_queue(call);
+        if (call->home != NULL) {
+            assert(call->home == shard);
+            leave_home(call);
+        }
+        send_to(target, call, on_lent);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return lends;
+}
+
+static struct shard *any_other(const struct engine *engine, const struct shard *shard)
+{
+    for (uint32_t i = 0; i < LIFETIME_SHARDS_MAX; i++) {
+        if (engine->shards[i] != NULL && engine->shards[i] != shard) {
+            return engine->shards[i];
+        }
+    }
+    return NULL;
+}
+
+bool call_move_on(struct shard *shard, struct call *call)
+{
+    if (call->kind != CALL_RECEIVE || call->id != HTTP_NULL_ID || call->home != NULL) {
+        return false;
+    }
+    struct engine *engine = shard->engine;
+    struct call_waiter *told = NULL;
+    pthread_mutex_lock(&engine->lock);
+    bool open = atomic_load(&call->queue->phase) == QUEUE_OPEN;
+    if (open) {
+        struct shard *other = any_other(engine, shard);
+        hold_queue(call);
+        if (other != NULL) {
+            send_to(other, call, is_first_only(call->waiter) ? on_arrival : on_lent);
+        } else {
+            told = is_first_only(call->waiter) ? call->waiter : NULL;
+            call->waiter = told == NULL ? call->waiter : NULL;
+            list_push_back(&engine->orphan_receives, &call->link);
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (told != NULL) {
+        signal_waiter(told, ERROR_IO_PENDING, 0);
+    }
+    return open;
+}
+
+/* -------- cancelling across shards -------- */
 
 struct errand_wait {
     pthread_mutex_t mutex;
@@ -388,16 +456,16 @@ struct errand_wait {
     unsigned left, found;
 };
 
-/* Something to do on another shard for a queue. */
+/* A cancel that goes to another shard. */
 struct errand {
     struct loop_task task;
     struct shard *target;
     struct queue *queue;          /* one reference */
-    uint32_t needy;               /* lend: index of the shard that asks */
-    const OVERLAPPED *overlapped; /* cancel: which, NULL all */
-    struct errand_wait *wait;     /* cancel: who waits for the outcome, or NULL */
+    const OVERLAPPED *overlapped; /* which call, NULL all */
+    struct errand_wait *wait;     /* who waits for the outcome, or NULL */
 };
 
+/* Under the lock. */
 static struct errand *make_errand(struct shard *target, struct queue *queue,
                                   void (*run)(struct loop_task *))
 {
@@ -407,41 +475,23 @@ static struct errand *make_errand(struct shard *target, struct queue *queue,
         errand->target = target;
         errand->queue = queue;
         queue_ref(queue);
+        queue->cancels++;
     }
     return errand;
 }
 
-static void on_asked(struct loop_task *task)
+/* The last of a cancel's errands lets receives be lent again. */
+static void end_errand(struct errand *errand)
 {
-    struct errand *errand = LIST_ITEM(task, struct errand, task);
-    struct shard *shard = errand->target;
-    struct port *port = queue_port_of_handle(shard, (HANDLE)(uintptr_t)errand->queue->id);
-    struct list_node *node =
-        port == NULL || shard->closing ? NULL : list_pop_front(&port->receives);
-    if (node != NULL) {
-        struct call *call = LIST_ITEM(node, struct call, link);
-        if (!call_lend(shard, errand->queue, call, errand->needy)) {
-            list_push_front(&port->receives, &call->link);
-        }
-    }
-    queue_unref(errand->target->engine, errand->queue);
-    free(errand);
-}
-
-void call_ask_to_lend(struct shard *shard, struct queue *queue)
-{
-    struct engine *engine = shard->engine;
+    struct engine *engine = errand->target->engine;
+    struct queue *queue = errand->queue;
     pthread_mutex_lock(&engine->lock);
-    for (uint32_t i = 0; i < LIFETIME_SHARDS_MAX; i++) {
-        struct shard *other = engine->shards[i];
-        struct errand *errand =
-            other == NULL || other == shard ? NULL : make_errand(other, queue, on_asked);
-        if (errand != NULL) {
-            errand->needy = shard->index;
-            loop_post(other->loop, &errand->task);
-        }
+    if (--queue->cancels == 0 && atomic_load(&queue->needy) != 0) {
+        queue_ask(engine, NULL);
     }
+    queue_unref_locked(engine, queue);
     pthread_mutex_unlock(&engine->lock);
+    free(errand);
 }
 
 static void on_cancel(struct loop_task *task)
@@ -449,8 +499,7 @@ static void on_cancel(struct loop_task *task)
     struct errand *errand = LIST_ITEM(task, struct errand, task);
     unsigned found = queue_cancel_calls(errand->target, errand->queue, errand->overlapped);
     struct errand_wait *wait = errand->wait;
-    queue_unref(errand->target->engine, errand->queue);
-    free(errand);
+    end_errand(errand);
     if (wait != NULL) {
         pthread_mutex_lock(&wait->mutex);
         wait->found += found;
@@ -522,9 +571,16 @@ static unsigned send_cancels(struct engine *engine, const struct shard *here, st
     return sent;
 }
 
+bool call_completes_at(const struct shard *here, HANDLE handle, const OVERLAPPED *overlapped)
+{
+    const struct port *port = here == NULL ? NULL : queue_port_of_handle(here, handle);
+    return port != NULL && port->attached && overlapped != NULL && overlapped->hEvent == NULL;
+}
+
 bool call_cancel(struct engine *engine, struct queue *queue, const OVERLAPPED *overlapped)
 {
     struct shard *here = shard_current();
+    HANDLE handle = (HANDLE)(uintptr_t)queue->id;
     struct errand_wait wait = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
     struct list orphans;
     list_init(&orphans);
@@ -544,5 +600,44 @@ bool call_cancel(struct engine *engine, struct queue *queue, const OVERLAPPED *o
         found += queue_cancel_calls(here, queue, overlapped);
     }
     queue_unref(engine, queue);
-    return found > 0 || (here != NULL && sent > 0);
+    return found > 0 || (sent > 0 && here != NULL && !call_completes_at(here, handle, overlapped));
+}
+
+/* -------- the end of a loop -------- */
+
+/* Calls back what a closing shard has on another one. Owner: the closing shard, which waits. */
+struct recall {
+    struct loop_task task;
+    struct shard *target, *home;
+    _Atomic unsigned *left;
+};
+
+static void on_recall(struct loop_task *task)
+{
+    struct recall *recall = LIST_ITEM(task, struct recall, task);
+    queue_recall(recall->target, recall->home);
+    atomic_fetch_sub(recall->left, 1); /* from here on its memory is gone */
+}
+
+void call_recall(struct shard *home)
+{
+    struct recall recalls[LIFETIME_SHARDS_MAX];
+    struct engine *engine = home->engine;
+    _Atomic unsigned left = 0;
+    assert(home->closing);
+    pthread_mutex_lock(&engine->lock);
+    for (uint32_t i = 0; i < LIFETIME_SHARDS_MAX && !list_is_empty(&home->calls_away); i++) {
+        struct shard *other = engine->shards[i];
+        if (other != NULL) {
+            recalls[i] = (struct recall){{.run = on_recall}, other, home, &left};
+            atomic_fetch_add(&left, 1);
+            loop_post(other->loop, &recalls[i].task);
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    /* What others have sent here ends in the same turns. */
+    do {
+        (void)loop_run_once(home->loop, list_is_empty(&home->calls_away) ? 0 : CLOSE_WAIT_NS);
+    } while (atomic_load(&left) > 0 || !list_is_empty(&home->calls_away) ||
+             home->loop->completed_first != NULL);
 }

@@ -7,6 +7,7 @@
  *   caller                                what it gets
  *   the shard's own thread, overlapped    a completion in its loop
  *   another loop's thread, overlapped     ERROR_IO_PENDING, then a completion in its own loop
+ *   another loop's thread, event          ERROR_IO_PENDING, then hEvent
  *   a thread without a loop, overlapped   the first status (it waits for that), then hEvent
  *   a thread without a loop, synchronous  the end (it waits for that)
  *   a loop's thread, synchronous          works while nothing has to be waited for; else
@@ -61,11 +62,12 @@ struct call_send {
 };
 
 struct call {
-    struct list_node link; /* in port->receives or engine->orphan_receives */
+    struct list_node link; /* in port->receives, engine->orphan_receives or home->calls_away */
     struct loop_task task; /* to travel to a shard, and home */
     enum call_kind kind;
     bool holds_queue;           /* `queue` is a reference */
-    bool away;                  /* counted in home->calls_away */
+    bool away;                  /* in home->calls_away: it runs on another shard */
+    bool cancelled;             /* of a lent receive: it ends when it is home; home's thread */
     HTTP_OPAQUE_ID id;          /* request or connection it is about */
     struct queue *queue;        /* receives only */
     struct shard *target;       /* shard it travels to */
@@ -102,13 +104,19 @@ unsigned call_abort_orphans(struct engine *engine, const struct queue *queue);
 
 /* Travel of receives. */
 void call_adopt_orphans(struct shard *shard); /* new shard; under the lock */
-void call_ask_to_lend(struct shard *shard,
-                      struct queue *queue); /* shard has requests and no receive */
-/* Sends a receive to the shard with that index. false: it is gone, the call is still the caller's.
- */
-bool call_lend(struct shard *shard, struct queue *queue, struct call *call, uint32_t index);
-/* The shard closes: finds another place for a receive that is not its own. false: there is none. */
+/* Sends a receive (in no list) to the shard with that index. false: it is gone, or a cancel is
+ * going round; the call is still the caller's. */
+bool call_lend(struct shard *shard, struct call *call, uint32_t index);
+/* The shard closes: finds another place for a receive that is nobody's loop's own. false: the call
+ * is of another kind, or its queue is not open; it is still the caller's. */
 bool call_move_on(struct shard *shard, struct call *call);
+
+/* Whether the calling thread's loop gets the completion: the queue is attached to it and there is
+ * no event. here: the calling thread's shard, or NULL. */
+bool call_completes_at(const struct shard *here, HANDLE handle, const OVERLAPPED *overlapped);
+/* The shard closes: what its thread has on other shards is ended there and comes home; turns the
+ * loop until it has. */
+void call_recall(struct shard *home);
 
 /* CancelIoEx for receives, body reads and waits for disconnect. Returns whether anything was
  * cancelled (for other loops: is being cancelled). The lock is held on entry and left here. */

@@ -17,17 +17,24 @@ enum {
                        HTTP_SEND_RESPONSE_FLAG_GOAWAY | HTTP_SEND_RESPONSE_FLAG_AUTOMATIC_CHUNKING
 };
 
+/* Takes the lock. A loop that closes takes no new calls: it would have to wait for them. */
+static ULONG enter(const struct shard *here, struct engine **engine)
+{
+    return here != NULL && here->closing ? ERROR_OPERATION_ABORTED : lifetime_enter(engine);
+}
+
 /* Runs a call about a request or connection on the shard that its id names. */
-static ULONG submit(HANDLE handle, const struct call *call, PULONG bytes_out)
+static ULONG submit(HANDLE handle, struct call *call, PULONG bytes_out)
 {
     struct shard *here = shard_current();
+    call->home = call_completes_at(here, handle, call->overlapped) ? here : NULL;
     if (here != NULL &&
         ((call->id >> SHARD_PLACE_BITS) & (LIFETIME_SHARDS_MAX - 1)) == here->index &&
         queue_port_of_handle(here, handle) != NULL) {
         return call_here(here, call, bytes_out);
     }
     struct engine *engine = NULL;
-    ULONG status = lifetime_enter(&engine);
+    ULONG status = enter(here, &engine);
     if (status != NO_ERROR) {
         return status;
     }
@@ -42,11 +49,11 @@ static ULONG submit(HANDLE handle, const struct call *call, PULONG bytes_out)
 
 /* The shard that a receive from a foreign thread goes to: a needy one, else the engine's own, else
  * any. */
-static struct shard *receiving_shard(struct engine *engine, const struct queue *queue)
+static struct shard *receiving_shard(struct engine *engine, struct queue *queue)
 {
-    uint32_t needy = atomic_load(&queue->needy_shard);
-    if (needy != 0 && engine->shards[needy - 1] != NULL) {
-        return engine->shards[needy - 1];
+    int needy = queue_pick_needy(queue, &queue->needy_served, LIFETIME_SHARDS_MAX);
+    if (needy >= 0 && engine->shards[needy] != NULL) {
+        return engine->shards[needy];
     }
     for (uint32_t i = 0; i < LIFETIME_SHARDS_MAX; i++) {
         if (engine->shards[i] != NULL) {
@@ -60,12 +67,13 @@ static ULONG submit_receive(HANDLE handle, struct call *call, PULONG bytes_out)
 {
     struct shard *here = shard_current();
     struct port *port = here == NULL ? NULL : queue_port_of_handle(here, handle);
+    call->home = call_completes_at(here, handle, call->overlapped) ? here : NULL;
     if (port != NULL) {
         call->queue = port->queue;
         return call_here(here, call, bytes_out);
     }
     struct engine *engine = NULL;
-    ULONG status = lifetime_enter(&engine);
+    ULONG status = enter(here, &engine);
     if (status != NO_ERROR) {
         return status;
     }

@@ -148,14 +148,16 @@ static ULONG load_status(const OVERLAPPED *overlapped)
     return (ULONG)__atomic_load_n(&overlapped->Internal, __ATOMIC_ACQUIRE);
 }
 
-int overlapped_start(OVERLAPPED *overlapped)
+ULONG overlapped_start(OVERLAPPED *overlapped, int *event)
 {
     store_status(overlapped, ERROR_IO_PENDING);
     overlapped->InternalHigh = 0;
+    *event = -1;
     if (overlapped->hEvent == NULL || !ResetEvent(overlapped->hEvent)) {
-        return -1;
+        return NO_ERROR;
     }
-    return fcntl(event_fd(overlapped->hEvent), F_DUPFD_CLOEXEC, 0);
+    *event = fcntl(event_fd(overlapped->hEvent), F_DUPFD_CLOEXEC, 0);
+    return *event >= 0 ? NO_ERROR : ERROR_NOT_ENOUGH_MEMORY;
 }
 
 void overlapped_finish(OVERLAPPED *overlapped, ULONG status, ULONG bytes, int event)

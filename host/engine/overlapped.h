@@ -6,10 +6,12 @@
 
 #include "api/httpapi.h"
 
-/* A call begins: ERROR_IO_PENDING in Internal, its event reset. Returns a descriptor of the event
+/* A call begins: ERROR_IO_PENDING in Internal, its event reset. *event: a descriptor of the event
  * for overlapped_finish, -1 without one: once the status can be seen, the caller may close its
- * event, so what is signalled then is a descriptor of our own. */
-int overlapped_start(OVERLAPPED *overlapped);
+ * event, so what is signalled then is a descriptor of our own.
+ * Errors: ERROR_NOT_ENOUGH_MEMORY no descriptor. A handle that is no event is the caller's loss:
+ * nobody will be woken. */
+ULONG overlapped_start(OVERLAPPED *overlapped, int *event);
 /* A call without a loop has ended: status and count are set, then its event. event_fd: from
  * overlapped_start; closed here. */
 void overlapped_finish(OVERLAPPED *overlapped, ULONG status, ULONG bytes, int event_fd);

@@ -77,11 +77,18 @@ static void hand_over(struct shard *shard, struct port *port, struct request *re
     call_complete(shard, call, status, bytes);
 }
 
+static uint64_t needy_bit(const struct shard *shard)
+{
+    return UINT64_C(1) << shard->index;
+}
+
 static void stop_needing(struct shard *shard, struct port *port)
 {
+    static_assert(LIFETIME_SHARDS_MAX <= 64, "queue->needy has a bit for each shard");
     port->asked = false;
-    uint32_t self = shard->index + 1;
-    atomic_compare_exchange_strong(&port->queue->needy_shard, &self, 0);
+    if ((atomic_load_explicit(&port->queue->needy, memory_order_relaxed) & needy_bit(shard)) != 0) {
+        atomic_fetch_and(&port->queue->needy, ~needy_bit(shard));
+    }
 }
 
 /* Takes the oldest request that waits. NULL: none. */
@@ -104,9 +111,65 @@ static void ask(struct shard *shard, struct port *port)
     if (port->asked) {
         return;
     }
+    struct engine *engine = shard->engine;
     port->asked = true;
-    atomic_store(&port->queue->needy_shard, shard->index + 1);
-    call_ask_to_lend(shard, port->queue);
+    atomic_fetch_or(&port->queue->needy, needy_bit(shard));
+    pthread_mutex_lock(&engine->lock);
+    queue_ask(engine, shard);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void queue_ask(struct engine *engine, const struct shard *needy)
+{
+    for (uint32_t i = 0; i < LIFETIME_SHARDS_MAX; i++) {
+        struct shard *other = engine->shards[i];
+        if (other != NULL && other != needy) {
+            atomic_store(&other->asked, true);
+            loop_wake(other->loop);
+        }
+    }
+}
+
+int queue_pick_needy(const struct queue *queue, uint32_t *served, uint32_t self)
+{
+    uint64_t needy = atomic_load(&queue->needy);
+    for (uint32_t i = 1; needy != 0 && i <= LIFETIME_SHARDS_MAX; i++) {
+        uint32_t index = (*served + i) % LIFETIME_SHARDS_MAX;
+        if (index != self && (needy >> index & 1) != 0) {
+            *served = index;
+            return (int)index;
+        }
+    }
+    return -1;
+}
+
+/* Sends the receive to a needy shard. false: there is none, or it must stay. */
+static bool lend(struct shard *shard, struct port *port, struct call *call)
+{
+    bool stays = call->waiter == NULL && call->overlapped == NULL; /* it must not wait at all */
+    int index = stays ? -1 : queue_pick_needy(port->queue, &port->needy_served, shard->index);
+    return index >= 0 && call_lend(shard, call, (uint32_t)index);
+}
+
+static void lend_of_port(struct shard *shard, struct port *port)
+{
+    uint64_t needy = atomic_load(&port->queue->needy) & ~needy_bit(shard);
+    for (; needy != 0 && !list_is_empty(&port->receives); needy &= needy - 1) {
+        struct call *call = LIST_ITEM(list_pop_front(&port->receives), struct call, link);
+        if (!lend(shard, port, call)) {
+            list_push_front(&port->receives, &call->link);
+            return;
+        }
+    }
+}
+
+void queue_lend(struct shard *shard)
+{
+    for (uint32_t i = 0; i < shard->port_cap; i++) {
+        if (shard->ports[i] != NULL) {
+            lend_of_port(shard, shard->ports[i]);
+        }
+    }
 }
 
 void queue_deliver(struct shard *shard, struct queue *queue, struct request *request)
@@ -154,11 +217,11 @@ ULONG queue_receive(struct shard *shard, struct queue *queue, struct call *call)
         }
         return status;
     }
-    uint32_t needy = atomic_load_explicit(&queue->needy_shard, memory_order_relaxed);
-    if (needy != 0 && needy != shard->index + 1 && call_lend(shard, queue, call, needy - 1)) {
-        return ERROR_IO_PENDING;
+    assert(!call->away); /* a lent one comes only when it is wanted */
+    call->queue = queue;
+    if (!lend(shard, port, call)) {
+        list_push_back(&port->receives, &call->link);
     }
-    list_push_back(&port->receives, &call->link);
     return ERROR_IO_PENDING;
 }
 
@@ -233,6 +296,23 @@ static unsigned cancel_reads(struct shard *shard, struct port *port, const OVERL
     return count;
 }
 
+/* Receives of this thread that are between shards end when they are home again. */
+static unsigned cancel_lent(struct shard *shard, const struct queue *queue,
+                            const OVERLAPPED *overlapped)
+{
+    unsigned count = 0;
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &shard->calls_away)
+    {
+        struct call *call = LIST_ITEM(node, struct call, link);
+        if (call->kind == CALL_RECEIVE && call->queue == queue && is_meant(call, overlapped)) {
+            call->cancelled = true;
+            count++;
+        }
+    }
+    return count;
+}
+
 unsigned queue_cancel_calls(struct shard *shard, struct queue *queue, const OVERLAPPED *overlapped)
 {
     struct port *port = queue_port_of_handle(shard, (HANDLE)(uintptr_t)queue->id);
@@ -240,6 +320,7 @@ unsigned queue_cancel_calls(struct shard *shard, struct queue *queue, const OVER
         return 0;
     }
     unsigned count = cancel_receives(shard, port, overlapped);
+    count += cancel_lent(shard, queue, overlapped);
     count += cancel_reads(shard, port, overlapped);
     /* A wait for disconnect outlives its request: it is found by its OVERLAPPED only. */
     struct list_node *node, *next;
@@ -251,6 +332,42 @@ unsigned queue_cancel_calls(struct shard *shard, struct queue *queue, const OVER
         count += cancel_disconnect_wait(LIST_ITEM(node, struct conn, link), overlapped);
     }
     return count;
+}
+
+static bool is_of(const struct call *call, const struct shard *home)
+{
+    return call != NULL && call->home == home;
+}
+
+static void recall_request(struct request *request, const struct shard *home)
+{
+    struct call *reader = request->reader;
+    struct call *sender = request->sender;
+    if (is_of(reader, home)) {
+        request->reader = NULL;
+        request->conn->deadline_ns = UINT64_MAX;
+        call_complete(request->shard, reader, ERROR_OPERATION_ABORTED, 0);
+    }
+    if (is_of(sender, home)) {
+        request->sender = NULL;
+        call_complete(request->shard, sender, ERROR_OPERATION_ABORTED, 0);
+        conn_close(request->conn, true);
+    }
+}
+
+void queue_recall(struct shard *shard, const struct shard *home)
+{
+    struct list_node *node, *next;
+    LIST_FOREACH_SAFE(node, next, &shard->conns)
+    {
+        struct conn *conn = LIST_ITEM(node, struct conn, link);
+        if (is_of(conn->disconnect_wait, home)) {
+            (void)cancel_disconnect_wait(conn, NULL);
+        }
+        if (conn->request != NULL) {
+            recall_request(conn->request, home);
+        }
+    }
 }
 
 /* A last send that is on its way is let through; everything else that the application has is
@@ -326,8 +443,8 @@ void queue_close_port(struct shard *shard, struct port **place)
     {
         struct call *call = LIST_ITEM(node, struct call, link);
         list_remove(node);
-        bool open = atomic_load(&port->queue->phase) == QUEUE_OPEN;
-        if (!open || call->home == shard || !call_move_on(shard, call)) {
+        assert(call->home == NULL || call->home == shard);
+        if (!call_move_on(shard, call)) {
             call_complete(shard, call, ERROR_OPERATION_ABORTED, 0);
         }
     }

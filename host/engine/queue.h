@@ -6,8 +6,9 @@
  * answers its own requests takes no lock.
  *
  * Receives travel, requests do not: a request stays with its connection's shard. A shard that has a
- * request and no receive asks the others to lend one (queue_lend); a receive made elsewhere while a
- * shard is needy is sent there. A receive of a loop that finds nothing to do goes home again.
+ * request and no receive is needy: it asks the others once, each of which lends one (queue_lend), and
+ * a receive made elsewhere while it is needy is sent there. Among several needy shards each gets its
+ * turn. A receive of a loop that finds nothing to do goes home again.
  *
  * Lifetime of struct queue: the registry, the ports and travelling calls hold references; a shard
  * that found it through a group may look at it for the rest of its turn (lifetime.h). */
@@ -40,9 +41,10 @@ struct queue {
     _Atomic uint32_t verbosity;  /* HTTP_503_RESPONSE_VERBOSITY; any thread */
     _Atomic uint32_t length_max; /* requests that may wait; any thread */
     _Atomic uint32_t waiting;    /* requests undelivered, of all ports; any thread */
-    _Atomic uint32_t
-        needy_shard;       /* index + 1 of a shard that wants receives, 0 = none; any thread */
-    _Atomic uint32_t refs; /* any thread */
+    _Atomic uint64_t needy;      /* bit i: the shard with index i wants receives; any thread */
+    uint32_t needy_served;       /* index of the one helped last from outside; under the lock */
+    uint32_t cancels;            /* errands of CancelIoEx under way; under the lock */
+    _Atomic uint32_t refs;       /* any thread */
     struct retired retired;
 };
 
@@ -53,6 +55,7 @@ struct port {
     struct list undelivered; /* struct request.port_link, oldest first */
     struct list delivered;   /* struct request.port_link: bound to an id or with the application */
     uint32_t phase_seen;     /* what this shard has acted upon */
+    uint32_t needy_served;   /* index of the shard that got a receive last */
     bool asked;              /* the other shards were asked to lend, nothing has come yet */
     bool attached;           /* the loop was attached to this queue */
 };
@@ -90,6 +93,13 @@ struct port *queue_port_of_handle(const struct shard *shard, HANDLE handle);
 void queue_deliver(struct shard *shard, struct queue *queue, struct request *request);
 /* A receive for any request. ERROR_IO_PENDING while it waits or travels. */
 ULONG queue_receive(struct shard *shard, struct queue *queue, struct call *call);
+/* Lends a receive of each port to each needy shard: when shard->asked was set. */
+void queue_lend(struct shard *shard);
+/* Sets `asked` on every shard but `needy` (NULL: on all), and wakes it. Under the lock. */
+void queue_ask(struct engine *engine, const struct shard *needy);
+/* The needy shard whose turn it is after *served, itself (an index, or any number) excepted; -1:
+ * none. *served becomes the answer. */
+int queue_pick_needy(const struct queue *queue, uint32_t *served, uint32_t self);
 /* A request leaves the queue: answered, cancelled, or its connection is gone. Harmless the second
  * time. */
 void queue_forget(struct request *request);
@@ -97,6 +107,9 @@ void queue_forget(struct request *request);
  * `overlapped`, or of the queue when it is NULL. A send that is half way out is not called back.
  * Returns how many. */
 unsigned queue_cancel_calls(struct shard *shard, struct queue *queue, const OVERLAPPED *overlapped);
+/* Ends what the closing shard `home` has waiting on this one with ERROR_OPERATION_ABORTED: body
+ * reads, waits for disconnect; a send that is half way out takes its connection with it. */
+void queue_recall(struct shard *shard, const struct shard *home);
 /* Acts on a phase that other threads have set. Frees the port (and clears *place) when it is
  * closed. */
 void queue_notice_phase(struct shard *shard, struct port **place);

@@ -164,6 +164,7 @@ void queue_shut_locked(struct engine *engine, struct queue *queue)
 {
     uint32_t open = QUEUE_OPEN;
     if (atomic_compare_exchange_strong(&queue->phase, &open, QUEUE_SHUT)) {
+        call_abort_orphans(engine, queue);
         (void)lifetime_bump(engine); /* nobody waits for this version here */
     }
 }

@@ -13,11 +13,7 @@
 #include "engine/request.h"
 #include "protocol/date.h"
 
-enum {
-    INDEX_SHIFT = SHARD_PLACE_BITS,
-    SEQUENCE_SHIFT = SHARD_PLACE_BITS + SHARD_INDEX_BITS,
-    CLOSE_WAIT_NS = 1000 * 1000 /* a closing shard looks this often whether its calls are home */
-};
+enum { INDEX_SHIFT = SHARD_PLACE_BITS, SEQUENCE_SHIFT = SHARD_PLACE_BITS + SHARD_INDEX_BITS };
 
 static void before_wait(void *owner);
 static bool has_work(void *owner);
@@ -278,6 +274,7 @@ ULONG shard_create(struct engine *engine, struct loop *loop, struct shard **out)
     list_init(&shard->conns);
     list_init(&shard->dirty);
     list_init(&shard->dead);
+    list_init(&shard->calls_away);
     engine->shards[index] = shard;
     loop_set_owner(loop, shard, &hooks);
     ULONG status = endpoint_open_for_shard(engine, shard);
@@ -324,6 +321,10 @@ static void before_wait(void *owner)
     struct shard *shard = owner;
     conn_run_dirty(shard);
     free_dead(shard);
+    if (atomic_load_explicit(&shard->asked, memory_order_relaxed)) {
+        atomic_store(&shard->asked, false);
+        queue_lend(shard);
+    }
     uint64_t version = atomic_load(&shard->engine->version);
     if (version == atomic_load_explicit(&shard->seen_version, memory_order_relaxed)) {
         return;
@@ -390,11 +391,7 @@ static void close_shard(void *owner)
     }
     close_ports(shard);
     free_dead(shard);
-    /* Calls that run on other shards come home as posted tasks; calls that others sent here end in
-     * the same turns. */
-    do {
-        (void)loop_run_once(shard->loop, shard->calls_away > 0 ? CLOSE_WAIT_NS : 0);
-    } while (shard->calls_away > 0);
+    call_recall(shard);
     request_free_all(shard);
     pthread_mutex_lock(&engine->lock);
     lifetime_reclaim(engine);

@@ -76,7 +76,8 @@ struct shard {
     struct list dirty;     /* struct conn.dirty_link: look at them before waiting */
     struct list dead;      /* struct conn.dirty_link: closed, freed before waiting */
     size_t conn_count;
-    unsigned calls_away; /* calls of this thread that run on other shards */
+    struct list calls_away; /* struct call.link: calls of this thread that run on other shards */
+    _Atomic bool asked;     /* any thread: some shard wants a receive lent (queue.h) */
     uint64_t sequence;   /* last one given to a request or connection */
     struct places conn_places, request_places;
     struct port **ports; /* by queue place (the low 32 bits of its id) */
