@@ -823,16 +823,6 @@ static void count_open(struct generation *generation, struct host_closed *closed
     closed->queues = (unsigned)counts[NODE_QUEUE];
 }
 
-void generation_retire(struct generation *generation)
-{
-    struct host *host = generation->host;
-    enter(generation, GENERATION_RETIRING);
-    count_open(generation, &generation->at_end);
-    atomic_store(&host->closing, true);
-    ledger_withdraw(host->ledger, generation->number);
-    atomic_store(&host->closing, false);
-}
-
 static void on_leftover(void *ctx, const struct ledger_info *leftover)
 {
     struct generation *generation = ctx;
@@ -843,18 +833,37 @@ static void on_leftover(void *ctx, const struct ledger_info *leftover)
               leftover->made.line);
 }
 
-void retire_on_quiet(struct generation *generation)
+/* Once it is known that it retires and every member is quiet: the states may be so fast that they
+ * are quiet before the coordinator has reported the reload. */
+static void close_when_quiet(struct generation *generation)
 {
     struct host *host = generation->host;
-    if (++generation->quiet < generation->member_count ||
+    if (generation->phase != GENERATION_RETIRING || generation->quiet < generation->member_count ||
         atomic_load(&host->stage) != EXIT_NOT_BEGUN) {
-        return; /* the exit path closes the ledger and the states */
+        return; /* in the last case the exit path closes the ledger and the states */
     }
     ledger_leftovers(host->ledger, generation->number, on_leftover, generation);
     atomic_store(&host->closing, true);
     ledger_retire(host->ledger, generation->number);
     atomic_store(&host->closing, false);
     retire_close(generation);
+}
+
+void generation_retire(struct generation *generation)
+{
+    struct host *host = generation->host;
+    enter(generation, GENERATION_RETIRING);
+    count_open(generation, &generation->at_end);
+    atomic_store(&host->closing, true);
+    ledger_withdraw(host->ledger, generation->number);
+    atomic_store(&host->closing, false);
+    close_when_quiet(generation);
+}
+
+void retire_on_quiet(struct generation *generation)
+{
+    generation->quiet++;
+    close_when_quiet(generation);
 }
 
 void retire_on_closed(struct generation *generation)
