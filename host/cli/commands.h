@@ -12,6 +12,9 @@ int serve_command(const struct options *options);
 /* check */
 int check_command(const struct options *options);
 
+/* ctl */
+int ctl_command(const struct options *options);
+
 /* version */
 int version_command(const struct options *options);
 

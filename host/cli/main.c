@@ -14,6 +14,7 @@ static int run(const struct options *options)
     case COMMAND_RUN:
     case COMMAND_TEST: return serve_command(options);
     case COMMAND_CHECK: return check_command(options);
+    case COMMAND_CTL: return ctl_command(options);
     case COMMAND_VERSION: return version_command(options);
     case COMMAND_MAN: return man_command(options);
     case COMMAND_HELP: return help_command(options);

@@ -24,6 +24,7 @@ enum option_id {
     OPTION_LOOP,
     OPTION_LIMIT,
     OPTION_LUA_DIR,
+    OPTION_CONTROL,
     OPTION_LOG_LEVEL,
     OPTION_QUIET,
     OPTION_VERBOSE,
@@ -50,6 +51,12 @@ const struct command_row command_rows[] = {
      "compile scripts, resolve require, find undefined globals",
      "Reads the scripts and opens no socket. Prints errors with the line and a caret; exit code 3 "
      "when there is one."},
+    {COMMAND_CTL, "ctl", "ctl QUESTION [PID]", "ask a running server",
+     "Questions: reload (load the scripts anew; the answer comes when every worker serves them, or "
+     "with the error, exit code 3), status, gens (generations alive), tree (what is "
+     "open), stop (as SIGTERM does), drain (the same, but requests get as long as they "
+     "take). PID is not needed while one server runs.\n\n"
+     "The server listens on a socket of its own that only the same user can open."},
     {COMMAND_VERSION, "version", "version [--json]", "what this program was built from", NULL},
     {COMMAND_HELP, "help", "help [COMMAND|TOPIC]",
      "this text; topics: options, exit-codes, ready, scripts", NULL},
@@ -88,6 +95,8 @@ const struct option_row option_rows[] = {
      "epoll or io_uring; refused where it is not available (default: probed)"},
     {"lua-dir", 0, OPTION_LUA_DIR, "DIR", COMMAND_SERVING | COMMAND_CHECK,
      "read the modules that come with the host from here (for working on them)"},
+    {"control", 0, OPTION_CONTROL, "PATH", COMMAND_SERVING | COMMAND_CTL,
+     "the control socket is here (default: the user's runtime folder, named by the process)"},
     {"log-level", 0, OPTION_LOG_LEVEL, "LEVEL", COMMAND_SERVING,
      "error, warn, info (default) or debug"},
     {"quiet", 'q', OPTION_QUIET, NULL, COMMAND_ANY, "errors only"},
@@ -111,17 +120,41 @@ const struct exit_row exit_rows[] = {
 };
 
 /* Agreed names that do not exist yet. */
-static const char *const planned_options[] = {
-    "port-fallback", "tls",          "http2",      "no-http2",        "h2c",
-    "ready-format",  "watch",        "watch-also", "watch-ignore",    "on-bad-reload",
-    "drain-streams", "env-file",     "fault",      "fault-seed",      "faults",
-    "record",        "redact",       "expect",     "expect-all-used", "expect-order",
-    "no-unmatched",  "max-requests", "timeout",    "report",          "journal",
-    "cors",          "header",       "delay",      "access-log",      "inspect",
-    "exec",          "control",      NULL};
-static const char *const planned_commands[] = {"dev",    "respond",    "files", "echo", "proxy",
-                                               "replay", "routes",     "repl",  "ctl",  "health",
-                                               "cert",   "completion", NULL};
+static const char *const planned_options[] = {"port-fallback",
+                                              "tls",
+                                              "http2",
+                                              "no-http2",
+                                              "h2c",
+                                              "ready-format",
+                                              "watch",
+                                              "watch-also",
+                                              "watch-ignore",
+                                              "on-bad-reload",
+                                              "drain-streams",
+                                              "env-file",
+                                              "fault",
+                                              "fault-seed",
+                                              "faults",
+                                              "record",
+                                              "redact",
+                                              "expect",
+                                              "expect-all-used",
+                                              "expect-order",
+                                              "no-unmatched",
+                                              "max-requests",
+                                              "timeout",
+                                              "report",
+                                              "journal",
+                                              "cors",
+                                              "header",
+                                              "delay",
+                                              "access-log",
+                                              "inspect",
+                                              "exec",
+                                              NULL};
+static const char *const planned_commands[] = {"dev",    "respond", "files",      "echo",
+                                               "proxy",  "replay",  "routes",     "repl",
+                                               "health", "cert",    "completion", NULL};
 
 /* What is being parsed. */
 struct parse {
@@ -401,6 +434,7 @@ static bool apply(struct parse *parse, enum option_id id, const char *text)
     case OPTION_EVAL: options->eval = text; return true;
     case OPTION_JSON: options->json = true; return true;
     case OPTION_READY_FILE: options->ready_file = text; return true;
+    case OPTION_CONTROL: options->control = text; return true;
     case OPTION_LUA_DIR: options->lua_dir = text; return true;
     case OPTION_QUIET:
         options->quiet = true;
@@ -554,6 +588,9 @@ static bool check_whole(struct parse *parse)
     if (needs_file && (options->word_count > 0) == (options->eval != NULL)) {
         return fail(parse, "%s",
                     options->eval != NULL ? "-e and files exclude each other" : "no script given");
+    }
+    if (options->command == COMMAND_CTL && (options->word_count < 1 || options->word_count > 2)) {
+        return fail(parse, "ctl needs one question: reload, status, gens, tree, drain or stop");
     }
     if (options->command == COMMAND_TEST && options->arg_count == 0) {
         return fail(parse, "test needs a command: test FILE -- COMMAND");

@@ -32,7 +32,8 @@ enum command_id {
     COMMAND_CHECK = 1 << 2,
     COMMAND_VERSION = 1 << 3,
     COMMAND_HELP = 1 << 4,
-    COMMAND_MAN = 1 << 5
+    COMMAND_MAN = 1 << 5,
+    COMMAND_CTL = 1 << 6
 };
 
 #define COMMAND_SERVING (COMMAND_RUN | COMMAND_TEST)
@@ -64,6 +65,7 @@ struct options {
     enum host_trace trace;
     enum loop_backend backend;
     const char *lua_dir;
+    const char *control; /* --control; NULL: the usual place */
     bool json;
     const char *ready_file;
     int ready_fd; /* -1: none */

@@ -213,6 +213,8 @@ static bool configure(struct serve *serve, struct host_config *config)
     config->drain_ns = options->drain_ns;
     config->limits = options->limits;
     config->lua_dir = options->lua_dir;
+    config->control = options->command != COMMAND_TEST || options->control != NULL;
+    config->control_path = options->control;
     config->log = &serve->log;
     config->on_trace = options->trace == HOST_TRACE_OFF ? NULL : on_trace;
     config->on_event = on_event;

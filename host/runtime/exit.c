@@ -392,7 +392,7 @@ void exit_run(struct host *host, struct host_verdict *verdict)
     enter(host, EXIT_FINISH);
     /* An errand from before may still be waiting for its worker. */
     wait_for_stuck(&(struct progress){.host = host, .part = &drain}, verdict);
-    if (!do_part(host, &drain, host->config->drain_ns, verdict)) {
+    if (!do_part(host, &drain, host->drain_ns, verdict)) {
         log_write(host->log, LOG_LEVEL_WARN,
                   host->signal_second != 0 ? "second signal: the drain ends now"
                                            : "the drain time is over");

@@ -426,6 +426,7 @@ static void enter(struct generation *generation, enum generation_phase phase)
 {
     assert(phase > generation->phase);
     generation->phase = phase;
+    generation->phase_ns = clock_mono_ns();
 }
 
 static bool read_scripts(struct generation *generation)
@@ -459,6 +460,7 @@ struct generation *generation_load(struct host *host, struct load_error *error)
     generation->host = host;
     generation->number = ++host->generation_last;
     generation->phase = GENERATION_LOADING;
+    generation->phase_ns = clock_mono_ns();
     generation->members = members;
     generation->member_count = host->workers_wanted;
     generation->error = error;

@@ -125,6 +125,7 @@ struct generation {
     struct host *host;
     uint32_t number; /* 1 is the first */
     enum generation_phase phase;
+    uint64_t phase_ns;      /* clock_mono_ns when it entered the phase */
     struct member *members; /* one a worker */
     size_t member_count;
     struct script_list scripts; /* what was loaded, as read then */

@@ -7,6 +7,7 @@
 
 #include "binding/error.h"
 #include "binding/ledger.h"
+#include "runtime/ctl.h"
 #include "runtime/exit.h"
 #include "runtime/generation.h"
 #include "runtime/guard.h"
@@ -351,6 +352,28 @@ static bool watch_signals(struct host *host)
     return false;
 }
 
+static bool open_control(struct host *host)
+{
+    char text[HOST_REASON_BYTES_MAX];
+    const char *path = host->config->control_path;
+    ULONG code = host->config->control ? ctl_open(host, path, &host->ctl) : (ULONG)NO_ERROR;
+    if (code == NO_ERROR) {
+        return true;
+    }
+    const char *why = code == ERROR_ALREADY_EXISTS      ? "another process listens there"
+                      : code == ERROR_ACCESS_DENIED     ? "the folder is not this user's alone"
+                      : code == ERROR_INVALID_PARAMETER ? "the path is too long"
+                                                        : "not available here";
+    (void)snprintf(text, sizeof text, "no control socket%s%s: %s", path == NULL ? "" : " at ",
+                   path == NULL ? "" : path, why);
+    if (path == NULL) {
+        log_write(host->log, LOG_LEVEL_DEBUG, "%s", text);
+        return true;
+    }
+    host_stop(host, HOST_CAUSE_LISTEN, HOST_EXIT_LISTEN, text);
+    return false;
+}
+
 static bool start_workers(struct host *host)
 {
     ULONG code = NO_ERROR;
@@ -387,7 +410,7 @@ static void stop_for_load(struct host *host, const struct load_error *error)
 static void serve(struct host *host)
 {
     struct load_error error;
-    if (!watch_signals(host) || !open_parts(host)) {
+    if (!watch_signals(host) || !open_parts(host) || !open_control(host)) {
         return;
     }
     struct generation *generation = generation_load(host, &error);
@@ -499,6 +522,7 @@ static struct host *create(const struct host_config *config)
         return NULL;
     }
     host->config = config;
+    host->drain_ns = config->drain_ns;
     host->log = config->log;
     host->limits.load_ns =
         config->limits.load_ns != 0 ? config->limits.load_ns : default_limits.load_ns;
@@ -572,6 +596,7 @@ int host_run(const struct host_config *config, struct host_verdict *verdict)
     serve(host);
     exit_run(host, verdict);
     conclude(host, verdict);
+    ctl_close(host->ctl, verdict);
     host_tell(host, &(struct host_event){.kind = HOST_EVENT_SUMMARY,
                                          .cause = verdict->cause,
                                          .code = verdict->code,

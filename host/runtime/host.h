@@ -146,6 +146,9 @@ struct host_config {
     size_t listen_count;
     enum loop_backend backend;
     uint64_t drain_ns; /* 0: do not wait at all; see HOST_DRAIN_DEFAULT_NS */
+    bool control;      /* open a control socket (ctl.h) */
+    const char *control_path; /* its place; the host fails without it. NULL: the usual place, and a
+                                 warning when that is not possible */
     struct host_limits limits;
     const char
         *lua_dir; /* development: modules are read from here before the embedded ones; NULL: none */

@@ -16,6 +16,7 @@
 #include "runtime/host.h"
 #include "runtime/reload.h"
 
+struct ctl;
 struct guard;
 struct worker;
 
@@ -41,6 +42,8 @@ struct host {
     uint32_t generation_last;           /* number of the newest one */
     struct generation *current;         /* published; NULL before */
     struct reload reload;
+    struct ctl *ctl;   /* control socket; NULL: none */
+    uint64_t drain_ns; /* config's, unless `ctl drain` has said otherwise */
     _Atomic bool closing; /* contract calls are those of a retiring generation: traced as such */
     char holder[HOST_HOLDER_BYTES_MAX]; /* who had the port that was asked for last; "" unknown */
     bool watches_end; /* the workers' present errand is "tell when no task is left" */

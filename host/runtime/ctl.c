@@ -1,0 +1,119 @@
+#include "runtime/ctl.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "binding/ledger.h"
+#include "runtime/hostdata.h"
+
+static const char *phase_name(enum generation_phase phase)
+{
+    static const char *const names[] = {
+        [GENERATION_LOADING] = "loading",       [GENERATION_LOADED] = "loaded",
+        [GENERATION_COMMITTING] = "committing", [GENERATION_SERVING] = "serving",
+        [GENERATION_RETIRING] = "retiring",     [GENERATION_CLOSED] = "closed",
+        [GENERATION_DISCARDED] = "discarded",
+    };
+    return names[phase];
+}
+
+static void tell_gens(const struct host *host, struct buf *out)
+{
+    struct list_node *node, *next;
+    uint64_t now_ns = clock_mono_ns();
+    LIST_FOREACH_SAFE(node, next, &host->generations)
+    {
+        const struct generation *generation = LIST_ITEM(node, struct generation, node);
+        (void)buf_printf(out, "gen %u  %s  %.1f s", (unsigned)generation->number,
+                         phase_name(generation->phase),
+                         (double)(now_ns - generation->phase_ns) / 1e9);
+        if (generation->phase == GENERATION_RETIRING) {
+            (void)buf_printf(out, "  %zu of %zu workers done", generation->quiet,
+                             generation->member_count);
+        }
+        (void)buf_printf(out, "\n");
+    }
+}
+
+static void tell_status(const struct host *host, struct buf *out)
+{
+    const struct reload *reload = &host->reload;
+    (void)buf_printf(out, "workers %u\nreloads %u done, %u failed\n", host->worker_count,
+                     reload->done, reload->failed);
+    tell_gens(host, out);
+    if (reload->broken) {
+        (void)buf_printf(out, "broken %s\n", reload->error.text);
+    }
+}
+
+static bool tell_node(void *ctx, const struct ledger_info *info)
+{
+    struct buf *out = ctx;
+    static const int depth[] = {
+        [NODE_QUEUE] = 0, [NODE_SESSION] = 0, [NODE_GROUP] = 1, [NODE_URL] = 2};
+    if (info->kind == NODE_INITIALIZATION) {
+        return true;
+    }
+    (void)buf_printf(out, "%*s%s %s  %s  %u share%s", depth[info->kind] * 2, "",
+                     ledger_kind_name(info->kind), info->host_made ? "(host)" : info->name,
+                     ledger_state_name(info->state), (unsigned)info->shares,
+                     info->shares == 1 ? "" : "s");
+    if (info->made.file[0] != '\0') {
+        (void)buf_printf(out, "  %s:%d", info->made.file, info->made.line);
+    }
+    (void)buf_printf(out, "\n");
+    return true;
+}
+
+static enum ctl_fate end(struct host *host, bool patient)
+{
+    if (patient) {
+        host->drain_ns = UINT64_MAX;
+    }
+    host_stop(host, HOST_CAUSE_STOP, HOST_EXIT_OK, "stopped by ctl");
+    return CTL_ENDING;
+}
+
+enum ctl_fate ctl_answer(struct host *host, struct slice line, struct ctl_question *question)
+{
+    question->code = HOST_EXIT_OK;
+    if (slice_equal(line, SLICE_LIT("stop")) || slice_equal(line, SLICE_LIT("drain"))) {
+        return end(host, slice_equal(line, SLICE_LIT("drain")));
+    }
+    if (slice_equal(line, SLICE_LIT("reload")) && !host_is_stopping(host)) {
+        reload_request(host, "ctl", &question->waiter);
+        return CTL_RELOADING;
+    }
+    if (slice_equal(line, SLICE_LIT("status"))) {
+        tell_status(host, &question->text);
+    } else if (slice_equal(line, SLICE_LIT("gens"))) {
+        tell_gens(host, &question->text);
+    } else if (slice_equal(line, SLICE_LIT("tree"))) {
+        ledger_walk(host->ledger, tell_node, &question->text);
+    } else {
+        question->code = host_is_stopping(host) ? HOST_EXIT_FAILED : HOST_EXIT_USAGE;
+        (void)buf_printf(
+            &question->text, "error: %s\n",
+            host_is_stopping(host)
+                ? "the host stops"
+                : "unknown question; reload, rollback, status, gens, tree, drain, stop");
+    }
+    return CTL_ANSWERED;
+}
+
+void ctl_describe_reload(struct ctl_question *question, const struct reload_result *result)
+{
+    struct buf *out = &question->text;
+    if (result->ok) {
+        question->code = HOST_EXIT_OK;
+        (void)buf_printf(out, "reload  gen %u -> %u  %.1f ms\n", (unsigned)result->before,
+                         (unsigned)result->after, (double)result->took_ns / 1e6);
+        return;
+    }
+    question->code = HOST_EXIT_LOAD;
+    (void)buf_printf(out, "broken  %s\ngen %u keeps serving\n", result->error->text,
+                     (unsigned)result->before);
+    if (result->error->hint[0] != '\0') {
+        (void)buf_printf(out, "hint:  %s\n", result->error->hint);
+    }
+}
