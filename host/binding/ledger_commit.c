@@ -38,6 +38,11 @@ static ULONG apply_properties(struct ledger *ledger, struct node *node,
         node->properties = *properties;
         return NO_ERROR;
     }
+    bool missing = code == ERROR_NOT_SUPPORTED || code == ERROR_CALL_NOT_IMPLEMENTED;
+    if (missing && node->host_made) {
+        node->properties = *properties; /* a wish of the host's own: nobody relies on it */
+        return NO_ERROR;
+    }
     if (node->state == NODE_OPEN) {
         struct properties partly = node->properties;
         const char *ignored_call = NULL;
@@ -47,7 +52,6 @@ static ULONG apply_properties(struct ledger *ledger, struct node *node,
         (void)properties_apply(&ledger->contract, &target, &partly, &node->properties,
                                &ignored_call, &ignored);
     }
-    bool missing = code == ERROR_NOT_SUPPORTED || code == ERROR_CALL_NOT_IMPLEMENTED;
     return ledger_fail(error, call, code, node, missing ? "leave out %s" : "%s",
                        property_name(failed));
 }
