@@ -95,6 +95,7 @@ endforeach()
 
 # The contract tests see the contract alone; behind it stands the engine.
 file(GLOB contract_sources CONFIGURE_DEPENDS ${tests_dir}/contract/*.c)
+drop_other_platforms(contract_sources)
 set(contract_shared ${contract_sources})
 list(FILTER contract_sources INCLUDE REGEX "_contract\\.c$")
 list(FILTER contract_shared EXCLUDE REGEX "_contract\\.c$")

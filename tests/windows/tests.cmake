@@ -1,0 +1,21 @@
+# The tests of the Windows build: the contract and the Lua suites, one program at a time.
+set(tests_dir ${CMAKE_SOURCE_DIR}/tests)
+
+# The contract tests see the contract alone; behind it stands the system's provider.
+file(GLOB contract_sources CONFIGURE_DEPENDS ${tests_dir}/contract/*.c)
+drop_other_platforms(contract_sources)
+set(contract_shared ${contract_sources})
+list(FILTER contract_sources INCLUDE REGEX "_contract\\.c$")
+list(FILTER contract_shared EXCLUDE REGEX "_contract\\.c$")
+add_library(ml_contract STATIC ${contract_shared})
+target_link_libraries(ml_contract PUBLIC ml_flags)
+target_include_directories(ml_contract PUBLIC ${tests_dir})
+foreach(source IN LISTS contract_sources)
+  cmake_path(GET source STEM name)
+  add_executable(contract_${name} ${source})
+  set_target_properties(contract_${name} PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/contract)
+  target_link_libraries(contract_${name} PRIVATE ml_contract ${set_engine} ml_flags)
+  add_test(NAME contract/${name} COMMAND contract_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(contract/${name} PROPERTIES LABELS contract TIMEOUT 240 RUN_SERIAL ON)
+endforeach()
