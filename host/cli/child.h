@@ -19,6 +19,7 @@ struct child {
     long pid;          /* also its process group; 0: nobody of the group is left */
     int code;          /* exit code, 128 + n when a signal ended it */
     bool had_terminal; /* the terminal was handed to its group */
+    bool told;         /* a stop signal was passed on: it may end by itself */
     void *process;     /* child_windows.c: its handle */
     void *job;         /* and that of the job that stands for the group */
     void *waiting;     /* and that of the wait for its end */
@@ -35,8 +36,8 @@ bool child_reap(struct child *child);
 /* Passes a signal on to its group. */
 void child_signal(struct child *child, int number);
 
-/* Ends it and whatever is left of its group: SIGTERM, then SIGKILL after CHILD_GRACE_MS. Afterwards
- * no process of the group runs. */
+/* Ends it and whatever is left of its group: SIGTERM (after CHILD_GRACE_MS when a stop signal was
+ * passed on already), then SIGKILL after as long again. Afterwards no process of the group runs. */
 void child_end(struct child *child);
 
 enum { CHILD_GRACE_MS = 1000 };

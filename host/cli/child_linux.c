@@ -151,6 +151,7 @@ bool child_reap(struct child *child)
 void child_signal(struct child *child, int number)
 {
     if (child->phase == CHILD_RUNNING) {
+        child->told = true;
         (void)kill(-(pid_t)child->pid, number); /* gone already: fine */
     }
 }
@@ -172,7 +173,7 @@ static bool wait_for_group(struct child *child, int milliseconds)
 
 void child_end(struct child *child)
 {
-    if (child->pid != 0 && !wait_for_group(child, 0)) {
+    if (child->pid != 0 && !wait_for_group(child, child->told ? CHILD_GRACE_MS : 0)) {
         (void)kill(-(pid_t)child->pid, SIGTERM);
         (void)kill(-(pid_t)child->pid, SIGCONT); /* a stopped process would not hear it */
         if (!wait_for_group(child, CHILD_GRACE_MS)) {

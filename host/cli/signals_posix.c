@@ -9,7 +9,7 @@
 
 enum {
     STOPS_MAX = 3, /* the third stop signal does not wait any more */
-    /* The same signal again so soon is the same wish: timeout(1) and terminals send it to the process
+    /* The same signal again so soon is the same wish: timeout(1) sends it to the process
      * and to its group. */
     ECHO_MS = 20
 };
