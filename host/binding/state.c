@@ -44,6 +44,46 @@ static void *refuse(struct account *a, size_t bytes)
     return NULL;
 }
 
+static void release(struct account *a, void *block, size_t bytes)
+{
+    if (bytes <= CELLS_BYTES_MAX) {
+        cells_give(&a->cells, block, bytes);
+    } else {
+        free(block);
+    }
+}
+
+static void *obtain(struct account *a, size_t bytes)
+{
+    if (bytes <= CELLS_BYTES_MAX) {
+        return cells_take(&a->cells, bytes);
+    }
+    return malloc(bytes < CELLS_ADOPT_BYTES_MIN ? CELLS_ADOPT_BYTES_MIN : bytes);
+}
+
+/* NULL: no memory, and the block is as it was. */
+static void *resize(struct account *a, void *block, size_t old, size_t bytes)
+{
+    bool was_cell = old <= CELLS_BYTES_MAX, is_cell = bytes <= CELLS_BYTES_MAX;
+    if (was_cell && is_cell && cells_is_same_size(&a->cells, old, bytes)) {
+        return block;
+    }
+    if (!was_cell && !is_cell) {
+        return realloc(block, bytes < CELLS_ADOPT_BYTES_MIN ? CELLS_ADOPT_BYTES_MIN : bytes);
+    }
+    void *p = obtain(a, bytes);
+    if (p != NULL) {
+        memcpy(p, block, old < bytes ? old : bytes);
+        release(a, block, old);
+    } else if (bytes < old) {
+        p = block; /* Lua takes it for the smaller one all the same */
+        if (!was_cell) {
+            cells_adopt(&a->cells, p);
+        }
+    }
+    return p;
+}
+
 void *state_allocate(void *ud, void *block, size_t old_bytes, size_t new_bytes)
 {
     struct account *a = ud;
@@ -51,7 +91,9 @@ void *state_allocate(void *ud, void *block, size_t old_bytes, size_t new_bytes)
     if (new_bytes == 0) {
         assert(a->bytes >= old);
         a->bytes -= old;
-        free(block);
+        if (old > 0) {
+            release(a, block, old);
+        }
         return NULL;
     }
     if (new_bytes > old) {
@@ -62,12 +104,12 @@ void *state_allocate(void *ud, void *block, size_t old_bytes, size_t new_bytes)
             return refuse(a, new_bytes);
         }
     }
-    void *p = realloc(block, new_bytes);
+    void *p = old == 0 ? obtain(a, new_bytes) : resize(a, block, old, new_bytes);
     if (p == NULL) {
         if (new_bytes > old) {
             return refuse(a, new_bytes);
         }
-        p = block; /* Lua takes it for the smaller one all the same */
+        p = block; /* as in resize */
     }
     a->bytes = a->bytes - old + new_bytes;
     if (a->reserve == 0) {
@@ -155,8 +197,10 @@ ULONG state_open(struct state *S, const struct state_config *config)
     slots_init(&S->task_ids, STATE_TASKS_MAX);
     slots_init(&S->request_ids, STATE_REQUESTS_MAX);
 
+    cells_init(&S->account.cells, CELLS_APART);
     S->L = lua_newstate(state_allocate, &S->account);
     if (S->L == NULL) {
+        cells_deinit(&S->account.cells);
         S->phase = STATE_CLOSED;
         return ERROR_NOT_ENOUGH_MEMORY;
     }
@@ -191,6 +235,7 @@ void state_close(struct state *S)
     S->L = NULL;
     state_enter(S, STATE_CLOSED);
     assert(S->account.bytes == 0);
+    cells_deinit(&S->account.cells);
     slots_deinit(&S->task_ids);
     slots_deinit(&S->request_ids);
 }

@@ -25,6 +25,7 @@
 
 #include "api/httpapi.h"
 #include "api/loop.h"
+#include "base/cells.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/slots.h"
@@ -72,6 +73,7 @@ struct account {
     uint64_t fail_from;  /* tests: allocation number from which each one fails; 0: none */
     uint64_t refused;    /* allocations refused so far */
     size_t last_refused; /* bytes of the last refusal; the same again raises: opens the reserve */
+    struct cells cells;  /* where its small pieces are */
 };
 
 /* What the watchdog of a worker looks at (runtime/guard.h). Written by the worker with relaxed

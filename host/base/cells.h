@@ -1,0 +1,87 @@
+/* Small pieces of memory in sixteen sizes, each with a list of free ones: what a Lua state asks for
+ * and drops thousands of times a second. Taking and giving back is a pop and a push, where malloc
+ * and free cost ten times as much.
+ *
+ * The size is told when a cell is given back, as lua_Alloc does, so a cell has no header. Free cells
+ * are reused and never given to the system before cells_deinit: what is kept is the most there ever
+ * was of each size.
+ *
+ * `apart` makes every cell a malloc of its own: for AddressSanitizer, which then finds what is used
+ * after it was given back.
+ *
+ * Owner: the struct is the caller's; its memory is all given back by cells_deinit. Thread: one at a
+ * time. Cost: no memory until the first cell, then blocks of CELLS_BLOCK_BYTES. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What to pass as `apart`. */
+#if defined(__SANITIZE_ADDRESS__)
+#define CELLS_APART true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CELLS_APART true
+#endif
+#endif
+#ifndef CELLS_APART
+#define CELLS_APART false
+#endif
+
+enum {
+    CELLS_STEP = 16,       /* sizes are multiples of it, and cells lie at multiples of it */
+    CELLS_BYTES_MAX = 256, /* a longer piece is not a cell */
+    CELLS_SIZE_COUNT = CELLS_BYTES_MAX / CELLS_STEP,
+    CELLS_BLOCK_BYTES = 16 * 1024,
+    /* A piece from malloc that may come to be a cell (cells_adopt) has at least this many bytes. */
+    CELLS_ADOPT_BYTES_MIN = CELLS_BYTES_MAX + (int)sizeof(void *)
+};
+
+/* A free cell. */
+struct cell {
+    struct cell *next;
+};
+
+struct cells_block;
+
+struct cells {
+    struct cell *free[CELLS_SIZE_COUNT]; /* by size, newest first */
+    char *next, *end;                    /* what has not been cut yet of the newest block */
+    struct cells_block *blocks;          /* newest first */
+    void *adopted;                       /* newest first; linked behind CELLS_BYTES_MAX bytes */
+    bool apart;                          /* each cell is a malloc of its own */
+};
+
+/* Empty, without memory. */
+void cells_init(struct cells *c, bool apart);
+
+/* Gives the memory back. Every cell must be back. */
+void cells_deinit(struct cells *c);
+
+/* The part of cells_take behind the fast path; call cells_take. */
+void *cells_cut(struct cells *c, size_t bytes);
+
+/* bytes: 1 to CELLS_BYTES_MAX. Not cleared. NULL: no memory. */
+static inline void *cells_take(struct cells *c, size_t bytes)
+{
+    struct cell **first = &c->free[(bytes - 1) / CELLS_STEP];
+    struct cell *cell = *first;
+    if (cell == NULL) {
+        return cells_cut(c, bytes);
+    }
+    *first = cell->next;
+    return cell;
+}
+
+/* A cell that was taken for that many bytes, or for others of the same size (cells_is_same_size). */
+void cells_give(struct cells *c, void *p, size_t bytes);
+
+/* Makes a piece from malloc, of CELLS_ADOPT_BYTES_MIN or more, a cell: for a piece that must shrink
+ * when there is no memory to move it to. */
+void cells_adopt(struct cells *c, void *p);
+
+/* Whether a cell of `a` bytes can serve for `b` as it is. Both 1 to CELLS_BYTES_MAX. */
+static inline bool cells_is_same_size(const struct cells *c, size_t a, size_t b)
+{
+    return !c->apart && (a - 1) / CELLS_STEP == (b - 1) / CELLS_STEP;
+}
