@@ -66,18 +66,27 @@ static inline size_t h1_first_set(h1_vector mask)
     return words[1] != 0 ? 8 + (size_t)__builtin_ctzll(words[1]) / 8 : 16;
 }
 
-/* First byte that ends a field value or is not allowed in it: controls but HTAB; `end` if none. */
+/* First byte that ends a field value or is not allowed in it: controls but HTAB; `end` if none. The
+ * other looks at 16 bytes and returns 16 if none. */
+static inline size_t h1_first_control(const char *p)
+{
+    h1_vector bytes;
+    memcpy(&bytes, p, sizeof(bytes));
+    return h1_first_set((h1_vector)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f)));
+}
+
 static inline const char *h1_find_control(const char *p, const char *end)
 {
+    const char *start = p;
     while (end - p >= 16) {
-        h1_vector bytes;
-        memcpy(&bytes, p, sizeof(bytes));
-        size_t first =
-            h1_first_set((h1_vector)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f)));
+        size_t first = h1_first_control(p);
         if (first < 16) {
             return p + first;
         }
         p += 16;
+    }
+    if (end - start >= 16) { /* the rest together with bytes that are known to be none */
+        return end - 16 + h1_first_control(end - 16);
     }
     while (p < end && !h1_is_control((unsigned char)*p)) {
         p++;

@@ -219,8 +219,7 @@ static enum h1_result check_absolute(struct walk *w)
         host_end++;
     }
     head->host = slice_make(colon + 3, (size_t)(host_end - colon - 3));
-    struct url_host parts;
-    if (H1_BREAKS(H1_RULE_TARGET_AUTHORITY, !url_parse_host(head->host, &parts))) {
+    if (H1_BREAKS(H1_RULE_TARGET_AUTHORITY, !url_is_host(head->host))) {
         return refuse(w, H1_RULE_TARGET_AUTHORITY);
     }
     return H1_OK;
@@ -472,12 +471,11 @@ static enum h1_result note_codings(struct walk *w, struct slice value)
 
 static enum h1_result note_host(struct walk *w, struct slice value)
 {
-    struct url_host parts;
     bool repeated = (w->head->known & (1ULL << H_HOST)) != 0;
     if (H1_BREAKS(H1_RULE_HOST_REPEATED, repeated)) {
         return refuse(w, H1_RULE_HOST_REPEATED);
     }
-    if (H1_BREAKS(H1_RULE_HOST_MALFORMED, !url_parse_host(value, &parts))) {
+    if (H1_BREAKS(H1_RULE_HOST_MALFORMED, !url_is_host(value))) {
         return refuse(w, H1_RULE_HOST_MALFORMED);
     }
     w->head->host_field = value;

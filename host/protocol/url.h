@@ -96,6 +96,9 @@ struct url_host {
  * Returns whether it is well formed; `*out` is written then only. */
 bool url_parse_host(struct slice text, struct url_host *out);
 
+/* Whether url_parse_host would succeed, for less: each request asks. */
+bool url_is_host(struct slice text);
+
 #define URL_IP_TEXT_MAX 46 /* longest text of an address and a NUL */
 
 /* Writes the usual text of an address (IPv6: RFC 5952, no brackets), NUL-terminated, into

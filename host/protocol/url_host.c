@@ -134,19 +134,19 @@ static bool parse_port(struct slice text, struct url_host *out)
     return value <= UINT16_MAX;
 }
 
-bool url_parse_host(struct slice text, struct url_host *out)
+/* Everything but telling an IPv4 address from a name: whatever looks like one is a legal name too. */
+static bool split_host(struct slice text, struct url_host *out)
 {
-    struct url_host host = {.kind = URL_HOST_NAME};
     const char *p = text.p;
     const char *end = text.p + text.len;
     if (text.len > 0 && *p == '[') {
         const char *close = memchr(p, ']', text.len);
-        host.kind = URL_HOST_IPV6;
+        out->kind = URL_HOST_IPV6;
         if (close == NULL) {
             return false;
         }
-        host.host = slice_make(p + 1, (size_t)(close - p - 1));
-        if (!parse_ipv6(host.host, host.address)) {
+        out->host = slice_make(p + 1, (size_t)(close - p - 1));
+        if (!parse_ipv6(out->host, out->address)) {
             return false;
         }
         p = close + 1;
@@ -154,16 +154,30 @@ bool url_parse_host(struct slice text, struct url_host *out)
         while (p < end && h1_is_host_byte((unsigned char)*p)) {
             p++;
         }
-        host.host = slice_make(text.p, (size_t)(p - text.p));
-        if (host.host.len == 0 || host.host.len > URL_HOST_BYTES_MAX) {
+        out->kind = URL_HOST_NAME;
+        out->host = slice_make(text.p, (size_t)(p - text.p));
+        if (out->host.len == 0 || out->host.len > URL_HOST_BYTES_MAX) {
             return false;
         }
-        if (p[-1] <= '9' && parse_ipv4(host.host, host.address)) {
-            host.kind = URL_HOST_IPV4;
-        }
     }
-    if (!parse_port(slice_make(p, (size_t)(end - p)), &host)) {
+    return parse_port(slice_make(p, (size_t)(end - p)), out);
+}
+
+bool url_is_host(struct slice text)
+{
+    struct url_host host;
+    return split_host(text, &host);
+}
+
+bool url_parse_host(struct slice text, struct url_host *out)
+{
+    struct url_host host = {.kind = URL_HOST_NAME};
+    if (!split_host(text, &host)) {
         return false;
+    }
+    if (host.kind == URL_HOST_NAME && host.host.p[host.host.len - 1] <= '9' &&
+        parse_ipv4(host.host, host.address)) {
+        host.kind = URL_HOST_IPV4;
     }
     *out = host;
     return true;
