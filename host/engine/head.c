@@ -30,10 +30,19 @@ struct given {
 
 static void list_given(const HTTP_RESPONSE *response, struct given *given)
 {
+    const HTTP_KNOWN_HEADER *known = response->Headers.KnownHeaders;
     unsigned count = 0;
-    for (unsigned id = 0; id < H_RESPONSE_COUNT; id++) {
-        given->ids[count] = (uint8_t)id;
-        count += is_given(response, (int)id);
+    static_assert(H_RESPONSE_COUNT % 5 == 0, "looked at by fives: most of them are not there");
+    for (unsigned first = 0; first < H_RESPONSE_COUNT; first += 5) {
+        const HTTP_KNOWN_HEADER *five = known + first;
+        if ((five[0].RawValueLength | five[1].RawValueLength | five[2].RawValueLength |
+             five[3].RawValueLength | five[4].RawValueLength) == 0) {
+            continue;
+        }
+        for (unsigned id = first; id < first + 5; id++) {
+            given->ids[count] = (uint8_t)id;
+            count += known[id].RawValueLength > 0;
+        }
     }
     given->count = count;
 }
@@ -120,7 +129,8 @@ static bool must_close(const struct request *request, const HTTP_RESPONSE *respo
 {
     struct slice connection = known_value(response, H_CONNECTION);
     return !request->keep_alive || (flags & HTTP_SEND_RESPONSE_FLAG_DISCONNECT) != 0 ||
-           request->shard->draining || h1_list_has(connection, SLICE_LIT("close")) ||
+           request->shard->draining ||
+           (connection.len > 0 && h1_list_has(connection, SLICE_LIT("close"))) ||
            request->conn->eof || (request->expect_continue && conn_in_len(request->conn) == 0) ||
            (request->body == BODY_LENGTH &&
             request->body_left > conn_in_len(request->conn) + (uint64_t)CONN_DRAIN_BYTES_MAX);
