@@ -215,8 +215,11 @@ ULONG body_read(struct shard *shard, struct call *call)
     } else if (status == ERROR_CONNECTION_INVALID) {
         break_off(request);
     }
-    call->bytes = status == NO_ERROR ? call->as.read.filled : 0;
-    request->received_bytes += status == NO_ERROR ? call->bytes : 0;
+    call->bytes = 0;
+    if (status == NO_ERROR) {
+        call->bytes = call->as.read.filled;
+        request->received_bytes += call->bytes;
+    }
     return status;
 }
 

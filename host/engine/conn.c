@@ -205,7 +205,8 @@ void conn_free(struct conn *conn)
 void conn_on_drain(struct conn *conn)
 {
     if (conn->state == CONN_IDLE) {
-        conn_linger(conn);
+        conn->readable = true; /* what has just come is served; when nothing has, it ends */
+        conn_advance(conn);
     } else if (conn->state == CONN_FRESH) {
         conn_set_deadline(conn, CONN_FRESH_DRAIN_S);
     }
@@ -213,7 +214,7 @@ void conn_on_drain(struct conn *conn)
 
 /* -------- input -------- */
 
-static void compact(struct conn *conn, uint16_t base)
+void conn_compact(struct conn *conn, uint16_t base)
 {
     if (conn->in_start > base) {
         memmove(conn->in + base, conn->in + conn->in_start, conn_in_len(conn));
@@ -245,7 +246,7 @@ ULONG conn_fill(struct conn *conn, uint16_t base)
         conn->in_start = conn->in_end = base;
     }
     if (conn->in_start == conn->in_end || conn->in_end == SHARD_IN_BLOCK) {
-        compact(conn, base);
+        conn_compact(conn, base);
     }
     size_t cap = SHARD_IN_BLOCK - conn->in_end;
     if (cap == 0) {
@@ -340,7 +341,7 @@ void conn_advance(struct conn *conn)
             return;
         }
         if (conn->state == CONN_REQUEST) {
-            if (conn->out_end > conn->out_start) {
+            if (conn_wants_flush(conn)) {
                 conn_mark_dirty(conn); /* a pipelined one: its answer may go out together */
             }
             return;
@@ -355,6 +356,23 @@ void conn_advance(struct conn *conn)
 }
 
 /* -------- events -------- */
+
+/* Throws input away, CONN_SWALLOW_STEP bytes at most. */
+static ULONG swallow(struct conn *conn)
+{
+    char waste[4096];
+    ULONG status = NO_ERROR;
+    for (size_t seen = 0; seen < CONN_SWALLOW_STEP && conn->readable && !conn->eof;) {
+        size_t n = 0;
+        status = sock_read(conn->io.fd, waste, sizeof waste, &n);
+        status = note_read(conn, status, n, sizeof waste);
+        if (status != NO_ERROR && status != ERROR_IO_PENDING) {
+            break;
+        }
+        seen += n;
+    }
+    return status;
+}
 
 static void linger_step(struct conn *conn)
 {
@@ -371,17 +389,11 @@ static void linger_step(struct conn *conn)
         sock_shutdown_write(conn->io.fd);
         conn_set_deadline(conn, CONN_LINGER_S);
     }
-    char waste[4096];
-    while (conn->readable && !conn->eof) {
-        size_t n = 0;
-        status = sock_read(conn->io.fd, waste, sizeof waste, &n);
-        status = note_read(conn, status, n, sizeof waste);
-        if (status != NO_ERROR && status != ERROR_IO_PENDING) {
-            break;
-        }
-    }
+    status = swallow(conn);
     if (conn->eof || status == ERROR_NETNAME_DELETED) {
         conn_close(conn, false);
+    } else if (conn->readable) {
+        conn_mark_dirty(conn); /* it sends faster than we read: the others get their turn first */
     }
 }
 
@@ -390,7 +402,7 @@ void conn_linger(struct conn *conn)
     conn_set_state(conn, CONN_LINGER);
     conn->deadline_ns = UINT64_MAX; /* until all is sent the send rate decides */
     if (conn->request != NULL) {
-        request_close(conn->request, ERROR_CONNECTION_INVALID);
+        request_on_conn_lost(conn->request); /* may take conn->in over */
     }
     if (conn->in != NULL) {
         shard_give_in_block(conn->shard, conn->in);
@@ -448,9 +460,15 @@ void conn_mark_dirty(struct conn *conn)
 
 void conn_run_dirty(struct shard *shard)
 {
+    struct list_node last = {NULL, NULL}; /* what is marked from here on has its turn later */
     struct list_node *node = NULL;
-    while ((node = list_pop_front(&shard->dirty)) != NULL) {
+    list_push_back(&shard->dirty, &last);
+    while ((node = list_pop_front(&shard->dirty)) != &last) {
         struct conn *conn = LIST_ITEM(node, struct conn, dirty_link);
+        if (conn->state == CONN_LINGER) {
+            linger_step(conn);
+            continue;
+        }
         ULONG status = output_flush(conn);
         if (status != NO_ERROR && status != ERROR_IO_PENDING) {
             conn_close(conn, true);

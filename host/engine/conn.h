@@ -54,6 +54,8 @@ enum {
     CONN_LINGER_S = 2,             /* input is swallowed this long, so that the client can read */
     CONN_SEND_CHECK_S = 5,         /* the send rate is judged over this many seconds */
     CONN_FRESH_DRAIN_S = 1,        /* intake stopped: a connection that never asked has this long */
+    CONN_SWALLOW_STEP = 64 * 1024, /* input thrown away in one go while lingering */
+    CONN_BODY_ROOM = 4 * 1024,     /* of the input block at least this much is free behind a head */
     CONN_DRAIN_BYTES_MAX = 1 << 20 /* a longer rest of an unread body is not read: it is closed */
 };
 
@@ -120,6 +122,9 @@ ULONG conn_fill(struct conn *conn, uint16_t base);
 /* Reads straight into the caller's memory, past the block. Codes of sock_read. */
 ULONG conn_read_through(struct conn *conn, char *p, size_t cap, size_t *n);
 
+/* Moves the input to `base` in the block. What lies between base and in_start is lost. */
+void conn_compact(struct conn *conn, uint16_t base);
+
 /* Goes on with the input: parses and delivers the next request when there is one, else tidies up
  * and sends the output. Entry after input, after an answer, and in the dirty pass. */
 void conn_advance(struct conn *conn);
@@ -136,6 +141,12 @@ static inline uint32_t conn_in_len(const struct conn *conn)
 }
 
 /* -------- output (output.c) -------- */
+
+/* Whether bytes are to be sent, or the send clock is to be looked at. */
+static inline bool conn_wants_flush(const struct conn *conn)
+{
+    return conn->out_end > conn->out_start || conn->send_deadline_ns != UINT64_MAX;
+}
 
 /* Room for n contiguous bytes (n <= SHARD_OUT_BLOCK), sending what is there if need be. Write, then
  * output_commit. NULL: *status says ERROR_IO_PENDING the peer takes no more now,

@@ -155,6 +155,9 @@ bool h1_take_request(struct conn *conn)
     struct h1_refusal why = {0};
     shard->scratch_of = NULL;
     shard->head.headers = shard->headers;
+    if (conn->in_start > SHARD_IN_BLOCK - CONN_BODY_ROOM - H1_HEAD_BYTES_MAX) {
+        conn_compact(conn, 0); /* pipelined: room for the rest of the head, and for its body */
+    }
     const char *start = conn->in + conn->in_start;
     enum h1_result result =
         h1_parse_head(start, conn_in_len(conn), conn->in_scanned, &limits, &shard->head, &why);

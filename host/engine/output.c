@@ -50,8 +50,11 @@ static size_t consume(struct conn *conn, size_t n)
 ULONG output_flush(struct conn *conn)
 {
     size_t taken = 0;
-    return conn->out_start == conn->out_end ? NO_ERROR
-                                            : output_write_through(conn, NULL, 0, &taken);
+    if (conn->out_start == conn->out_end) {
+        watch_rate(conn); /* a file leaves no bytes here, but it may have started the clock */
+        return NO_ERROR;
+    }
+    return output_write_through(conn, NULL, 0, &taken);
 }
 
 ULONG output_write_through(struct conn *conn, const char *p, size_t n, size_t *taken)

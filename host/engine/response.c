@@ -39,7 +39,7 @@ static void after_send(struct request *request, ULONG flags)
         finish(request);
         return;
     }
-    if (request->conn->out_end > request->conn->out_start) {
+    if (conn_wants_flush(request->conn)) {
         conn_mark_dirty(request->conn); /* sent with whatever else this turn brings */
     }
 }

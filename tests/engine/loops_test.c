@@ -1,0 +1,1051 @@
+/* Several threads with a loop each behind one queue, and threads without: requests travel by
+ * lending receives, answers travel back, and everything may be closed while the others serve.
+ * Also for ThreadSanitizer. ctest-timeout: 240 */
+#include "engine/rig.h"
+
+#include "engine/call.h"
+#include "engine/request.h"
+
+enum { WORKERS = 3 };
+
+/* -------- a request on one loop, its receive on another -------- */
+
+/* A server with two workers: connections are opened at the one, receives are made at the other. */
+struct two {
+    struct server server;
+    struct worker near, far; /* near has the connection, far the receive */
+    struct client client;
+    struct received received;
+    struct op op;
+};
+
+static void two_open(struct two *two)
+{
+    memset(two, 0, sizeof *two);
+    two->client.fd = -1;
+    server_open(&two->server);
+    worker_start(&two->near, two->server.queue);
+    worker_start(&two->far, two->server.queue);
+    server_add(&two->server, "/", 7);
+    client_open_at(&two->client, two->server.port, &two->near);
+}
+
+static void two_close(struct two *two)
+{
+    client_close(&two->client);
+    worker_stop(&two->far);
+    worker_stop(&two->near);
+    server_close(&two->server);
+}
+
+static HTTP_REQUEST_ID receive_far(struct two *two, const char *request)
+{
+    worker_receive(&two->far, two->server.queue, 0, &two->received, &two->op);
+    MUST(client_send(&two->client, request));
+    MUST(op_wait(&two->op) == NO_ERROR);
+    return two->received.request.RequestId;
+}
+
+static const char plain_get[] = "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+static void loops_a_request_travels_to_the_loop_that_receives(void **state)
+{
+    (void)state;
+    static struct two two;
+    two_open(&two);
+    for (int i = 0; i < 20; i++) {
+        HTTP_REQUEST_ID id = receive_far(&two, plain_get);
+        assert_int_equal(two.received.request.UrlContext, 7);
+        assert_int_equal(two.op.bytes > sizeof(HTTP_REQUEST), true);
+        assert_int_equal(worker_answer(&two.far, two.server.queue, id, "from afar"), NO_ERROR);
+        client_expect(&two.client, 200, "from afar");
+    }
+    two_close(&two);
+}
+
+static void loops_a_request_that_waits_is_found_by_a_later_receive(void **state)
+{
+    (void)state;
+    static struct two two;
+    two_open(&two);
+    for (int i = 0; i < 20; i++) {
+        assert_true(client_send(&two.client, plain_get));
+        (void)worker_connections(&two.near); /* it has been read and waits */
+        worker_receive(&two.far, two.server.queue, 0, &two.received, &two.op);
+        assert_int_equal(op_wait(&two.op), NO_ERROR);
+        HTTP_REQUEST_ID id = two.received.request.RequestId;
+        assert_int_equal(worker_answer(&two.near, two.server.queue, id, "near"), NO_ERROR);
+        client_expect(&two.client, 200, "near");
+    }
+    two_close(&two);
+}
+
+/* Two loops want receives, the third makes one at a time: each request gets one. */
+static void loops_every_needy_loop_gets_its_turn(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct worker third;
+    static struct client other;
+    two_open(&two);
+    worker_start(&third, two.server.queue);
+    client_open_at(&other, two.server.port, &third);
+    for (int i = 0; i < 20; i++) {
+        assert_true(client_get(&two.client, "/near"));
+        (void)worker_connections(&two.near);
+        assert_true(client_get(&other, "/third"));
+        (void)worker_connections(&third);
+        for (int k = 0; k < 2; k++) {
+            worker_receive(&two.far, two.server.queue, 0, &two.received, &two.op);
+            assert_int_equal(op_wait(&two.op), NO_ERROR);
+            HTTP_REQUEST_ID id = two.received.request.RequestId;
+            assert_int_equal(worker_answer(&two.far, two.server.queue, id, "turn"), NO_ERROR);
+        }
+        client_expect(&two.client, 200, "turn");
+        client_expect(&other, 200, "turn");
+    }
+    client_close(&other);
+    worker_stop(&third);
+    two_close(&two);
+}
+
+/* A call of the far worker on the request, and how it ended. */
+struct body_job {
+    HANDLE queue;
+    HTTP_REQUEST_ID id;
+    char *buffer;
+    ULONG size, flags, status;
+    HTTP_DATA_CHUNK chunk;
+    struct op *op;
+};
+
+static void job_read(struct worker *worker, void *context)
+{
+    struct body_job *job = context;
+    (void)worker;
+    job->status = HttpReceiveRequestEntityBody(job->queue, job->id, job->flags, job->buffer,
+                                               job->size, NULL, fresh(job->op));
+}
+
+static void job_send_body(struct worker *worker, void *context)
+{
+    struct body_job *job = context;
+    (void)worker;
+    job->chunk.DataChunkType = HttpDataChunkFromMemory;
+    job->chunk.FromMemory.pBuffer = job->buffer;
+    job->chunk.FromMemory.BufferLength = job->size;
+    job->status = HttpSendResponseEntityBody(job->queue, job->id, job->flags, job->size > 0,
+                                             &job->chunk, NULL, NULL, 0, fresh(job->op), NULL);
+}
+
+static void loops_a_body_is_read_from_another_loop(void **state)
+{
+    (void)state;
+    static struct two two;
+    char buffer[64], body[64];
+    size_t length = 0;
+    struct op op;
+    two_open(&two);
+    HTTP_REQUEST_ID id = receive_far(&two, "POST / HTTP/1.1\r\nHost: localhost\r\n"
+                                           "Content-Length: 10\r\n\r\n");
+    struct body_job job = {two.server.queue, id, buffer, sizeof buffer, 0, 0, {0}, &op};
+    for (;;) {
+        worker_run(&two.far, job_read, &job);
+        assert_int_equal(job.status, ERROR_IO_PENDING); /* it always travels */
+        assert_true(length > 5 || client_send(&two.client, length == 0 ? "01234" : "56789"));
+        if (op_wait(&op) == ERROR_HANDLE_EOF) {
+            break;
+        }
+        assert_int_equal(op.status, NO_ERROR);
+        memcpy(body + length, buffer, op.bytes);
+        length += op.bytes;
+    }
+    assert_int_equal(length, 10);
+    assert_memory_equal(body, "0123456789", 10);
+    assert_int_equal(worker_answer(&two.far, two.server.queue, id, "read"), NO_ERROR);
+    client_expect(&two.client, 200, "read");
+    two_close(&two);
+}
+
+/* Reads one answer on a thread of its own. */
+struct reader {
+    pthread_t thread;
+    struct client *client;
+    struct reply reply;
+};
+
+static void *read_reply(void *argument)
+{
+    struct reader *reader = argument;
+    client_read(reader->client, &reader->reply);
+    return NULL;
+}
+
+static void loops_an_answer_is_streamed_from_another_loop(void **state)
+{
+    (void)state;
+    static struct two two;
+    enum { PIECE = 100000, PIECES = 40 };
+    static char piece[PIECE];
+    struct answer head;
+    struct op op;
+    memset(piece, 'p', sizeof piece);
+    two_open(&two);
+    HTTP_REQUEST_ID id = receive_far(&two, plain_get);
+    make_answer(&head, 200, "")->EntityChunkCount = 0;
+    struct answer_job begin = {two.server.queue, id, &head, &op, HTTP_SEND_RESPONSE_FLAG_MORE_DATA,
+                               NO_ERROR};
+    worker_run(&two.far, job_answer, &begin);
+    assert_int_equal(op_wait(&op), NO_ERROR);
+    struct reader reader = {.client = &two.client};
+    assert_int_equal(pthread_create(&reader.thread, NULL, read_reply, &reader), 0);
+    struct body_job job = {two.server.queue, id, piece, PIECE, 0, 0, {0}, &op};
+    for (int i = 0; i <= PIECES; i++) {
+        job.flags = i < PIECES ? HTTP_SEND_RESPONSE_FLAG_MORE_DATA : 0;
+        job.size = i < PIECES ? PIECE : 0;
+        worker_run(&two.far, job_send_body, &job);
+        assert_int_equal(job.status, ERROR_IO_PENDING);
+        assert_int_equal(op_wait(&op), NO_ERROR);
+    }
+    assert_int_equal(pthread_join(reader.thread, NULL), 0);
+    assert_int_equal(reader.reply.status, 200);
+    assert_int_equal(reader.reply.body_length, (size_t)PIECE * PIECES);
+    two_close(&two);
+}
+
+struct id_job {
+    HANDLE queue;
+    HTTP_OPAQUE_ID id;
+    ULONG status;
+    struct op *op;
+};
+
+static void job_cancel_request(struct worker *worker, void *context)
+{
+    struct id_job *job = context;
+    (void)worker;
+    job->status = HttpCancelHttpRequest(job->queue, job->id, fresh(job->op));
+}
+
+static void job_wait_disconnect(struct worker *worker, void *context)
+{
+    struct id_job *job = context;
+    (void)worker;
+    job->status = HttpWaitForDisconnect(job->queue, job->id, fresh(job->op));
+}
+
+static void loops_a_request_is_cancelled_from_another_loop(void **state)
+{
+    (void)state;
+    static struct two two;
+    char buffer[16];
+    struct op read_op, wait_op, cancel_op;
+    two_open(&two);
+    HTTP_REQUEST_ID id = receive_far(&two, "POST / HTTP/1.1\r\nHost: localhost\r\n"
+                                           "Content-Length: 10\r\n\r\n");
+    struct body_job read = {two.server.queue, id, buffer, sizeof buffer, 0, 0, {0}, &read_op};
+    worker_run(&two.far, job_read, &read);
+    struct id_job wait = {two.server.queue, two.received.request.ConnectionId, 0, &wait_op};
+    worker_run(&two.far, job_wait_disconnect, &wait);
+    struct id_job cancel = {two.server.queue, id, 0, &cancel_op};
+    worker_run(&two.far, job_cancel_request, &cancel);
+    assert_int_equal(cancel.status, ERROR_IO_PENDING);
+    assert_int_equal(op_wait(&cancel_op), NO_ERROR);
+    assert_int_equal(op_wait(&read_op), ERROR_OPERATION_ABORTED);
+    assert_int_equal(op_wait(&wait_op), NO_ERROR);
+    client_expect_end(&two.client);
+    assert_int_equal(worker_answer(&two.far, two.server.queue, id, "late"),
+                     ERROR_CONNECTION_INVALID);
+    two_close(&two);
+}
+
+static void loops_a_reset_is_told_to_another_loop(void **state)
+{
+    (void)state;
+    static struct two two;
+    struct op op;
+    two_open(&two);
+    HTTP_REQUEST_ID id = receive_far(&two, plain_get);
+    struct id_job wait = {two.server.queue, two.received.request.ConnectionId, 0, &op};
+    worker_run(&two.far, job_wait_disconnect, &wait);
+    (void)worker_connections(&two.near); /* the wait is there */
+    client_reset(&two.client);
+    assert_int_equal(op_wait(&op), NO_ERROR);
+    assert_int_equal(worker_answer(&two.far, two.server.queue, id, "late"),
+                     ERROR_CONNECTION_INVALID);
+    two_close(&two);
+}
+
+/* -------- cancelling -------- */
+
+struct cancel_job {
+    HANDLE queue;
+    OVERLAPPED *overlapped;
+    BOOL found;
+};
+
+static void job_cancel_io(struct worker *worker, void *context)
+{
+    struct cancel_job *job = context;
+    (void)worker;
+    job->found = CancelIoEx(job->queue, job->overlapped);
+}
+
+static void loops_cancel_knows_what_its_own_loop_waits_for(void **state)
+{
+    (void)state;
+    static struct two two;
+    two_open(&two);
+    worker_receive(&two.far, two.server.queue, 0, &two.received, &two.op);
+    struct cancel_job job = {two.server.queue, &two.op.op.overlapped, FALSE};
+    worker_run(&two.far, job_cancel_io, &job);
+    assert_true(job.found);
+    assert_int_equal(op_wait(&two.op), ERROR_OPERATION_ABORTED);
+    worker_run(&two.far, job_cancel_io, &job);
+    assert_false(job.found);
+    two_close(&two);
+}
+
+/* The near loop is needy all the time and has nothing: receives are always on their way to it or
+ * back. Each that is cancelled ends. */
+struct flapper {
+    pthread_t thread;
+    HANDLE queue;
+    uint16_t port;
+    _Atomic bool stop;
+};
+
+static void *ask_and_leave(void *argument)
+{
+    static struct client client;
+    struct flapper *flapper = argument;
+    while (!atomic_load(&flapper->stop)) {
+        client_open(&client, flapper->port);
+        MUST(client_get(&client, "/gone"));
+        client_reset(&client);
+    }
+    return NULL;
+}
+
+static void loops_a_receive_on_its_way_can_be_cancelled(void **state)
+{
+    (void)state;
+    static struct two two;
+    two_open(&two);
+    struct flapper flapper = {.queue = two.server.queue, .port = two.server.port};
+    assert_int_equal(pthread_create(&flapper.thread, NULL, ask_and_leave, &flapper), 0);
+    unsigned cancelled = 0;
+    for (int i = 0; i < 300; i++) {
+        worker_receive(&two.far, two.server.queue, 0, &two.received, &two.op);
+        if (i % 3 == 0) {
+            usleep(100);
+        }
+        struct cancel_job job = {two.server.queue, &two.op.op.overlapped, FALSE};
+        if (i % 2 == 0) {
+            worker_run(&two.far, job_cancel_io, &job);
+        } else {
+            job.found = CancelIoEx(job.queue, job.overlapped);
+        }
+        ULONG status = op_wait(&two.op);
+        assert_true(status == NO_ERROR || (status == ERROR_OPERATION_ABORTED && job.found));
+        cancelled += status == ERROR_OPERATION_ABORTED;
+    }
+    atomic_store(&flapper.stop, true);
+    assert_int_equal(pthread_join(flapper.thread, NULL), 0);
+    print_message("%u of 300 were cancelled\n", cancelled);
+    two_close(&two);
+}
+
+/* -------- threads without a loop beside loops -------- */
+
+static void job_nothing(struct worker *worker, void *context)
+{
+    (void)worker;
+    (void)context;
+}
+
+static void loops_plain_threads_receive_and_answer_beside_them(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct received received;
+    two_open(&two);
+    for (int i = 0; i < 10; i++) {
+        /* synchronous, the request first and the receive first */
+        assert_true(client_get(&two.client, "/plain"));
+        assert_int_equal(receive(two.server.queue, &received, 0, NULL), NO_ERROR);
+        assert_int_equal(answer_text(two.server.queue, received.request.RequestId, "plain"),
+                         NO_ERROR);
+        client_expect(&two.client, 200, "plain");
+        /* with an event */
+        OVERLAPPED overlapped = {.hEvent = CreateEvent(NULL, TRUE, FALSE, NULL)};
+        assert_int_equal(receive(two.server.queue, &received, 0, &overlapped), ERROR_IO_PENDING);
+        assert_true(client_get(&two.client, "/event"));
+        DWORD bytes = 0;
+        assert_true(GetOverlappedResult(two.server.queue, &overlapped, &bytes, TRUE));
+        assert_int_equal(answer_text(two.server.queue, received.request.RequestId, "event"),
+                         NO_ERROR);
+        client_expect(&two.client, 200, "event");
+        assert_true(CloseHandle(overlapped.hEvent));
+        /* without an event it is polled for */
+        overlapped = (OVERLAPPED){0};
+        assert_int_equal(receive(two.server.queue, &received, 0, &overlapped), ERROR_IO_PENDING);
+        assert_true(client_get(&two.client, "/poll"));
+        assert_true(GetOverlappedResult(two.server.queue, &overlapped, &bytes, TRUE));
+        assert_int_equal(answer_text(two.server.queue, received.request.RequestId, "poll"),
+                         NO_ERROR);
+        client_expect(&two.client, 200, "poll");
+    }
+    worker_run(&two.far, job_nothing, NULL);
+    two_close(&two);
+}
+
+struct sync_thread {
+    pthread_t thread;
+    HANDLE queue;
+    unsigned served;
+    ULONG status; /* that ended it */
+};
+
+static void *serve_synchronously(void *argument)
+{
+    struct sync_thread *self = argument;
+    struct received *received = malloc(sizeof *received);
+    MUST(received != NULL);
+    while ((self->status = receive(self->queue, received, 0, NULL)) == NO_ERROR) {
+        ULONG status = answer_text(self->queue, received->request.RequestId, "sync");
+        MUST(status == NO_ERROR || status == ERROR_CONNECTION_INVALID);
+        self->served++;
+    }
+    free(received);
+    return NULL;
+}
+
+static void loops_a_pool_of_plain_threads_serves_what_they_accept(void **state)
+{
+    (void)state;
+    static struct two two;
+    struct sync_thread pool[3];
+    memset(pool, 0, sizeof pool);
+    two_open(&two);
+    for (int i = 0; i < 3; i++) {
+        pool[i].queue = two.server.queue;
+        assert_int_equal(pthread_create(&pool[i].thread, NULL, serve_synchronously, &pool[i]), 0);
+    }
+    static struct client clients[8];
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < 8; i++) {
+            client_open(&clients[i], two.server.port);
+            assert_true(client_get(&clients[i], "/"));
+        }
+        for (int i = 0; i < 8; i++) {
+            client_expect(&clients[i], 200, "sync");
+            client_close(&clients[i]);
+        }
+    }
+    assert_int_equal(HttpShutdownRequestQueue(two.server.queue), NO_ERROR);
+    unsigned served = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_join(pool[i].thread, NULL), 0);
+        assert_true(pool[i].status == ERROR_OPERATION_ABORTED ||
+                    pool[i].status == ERROR_INVALID_HANDLE);
+        served += pool[i].served;
+    }
+    assert_int_equal(served, 80);
+    two_close(&two);
+}
+
+/* -------- rules of threads and loops -------- */
+
+static void loops_an_unattached_queue_does_not_complete_into_the_loop(void **state)
+{
+    (void)state;
+    static struct server server;
+    static struct worker worker;
+    static struct client client;
+    static struct received received;
+    server_open(&server);
+    HANDLE other = open_queue();
+    worker_start(&worker, other);
+    server_add(&server, "/", 0);
+    client_open(&client, server.port);
+    /* Twice: before this loop has met the queue, and after. */
+    for (int i = 0; i < 2; i++) {
+        struct op op;
+        struct receive_job job = {server.queue, &received, &op, 0, NO_ERROR};
+        worker_run(&worker, job_receive, &job);
+        assert_int_equal(job.status, ERROR_IO_PENDING);
+        assert_true(client_get(&client, "/"));
+        DWORD bytes = 0;
+        assert_true(GetOverlappedResult(server.queue, &op.op.overlapped, &bytes, TRUE));
+        assert_true(bytes >= sizeof(HTTP_REQUEST));
+        assert_int_equal(answer_text(server.queue, received.request.RequestId, "x"), NO_ERROR);
+        client_expect(&client, 200, "x");
+        assert_int_equal(atomic_load(&op.completions), 0);
+    }
+    client_close(&client);
+    worker_stop(&worker);
+    assert_int_equal(HttpCloseRequestQueue(other), NO_ERROR);
+    server_close(&server);
+}
+
+/* Each of two loops makes calls with an event on requests of the other, at the same time. */
+struct cross {
+    struct two *two;
+    struct worker *worker;
+    HTTP_REQUEST_ID id;
+    struct answer answer;
+    OVERLAPPED overlapped;
+    ULONG status;
+    pthread_t thread;
+};
+
+static void job_cross(struct worker *worker, void *context)
+{
+    struct cross *cross = context;
+    (void)worker;
+    cross->status =
+        send_answer(cross->two->server.queue, cross->id, &cross->answer, 0, &cross->overlapped);
+}
+
+static void *run_cross(void *argument)
+{
+    struct cross *cross = argument;
+    worker_run(cross->worker, job_cross, cross);
+    return NULL;
+}
+
+static void loops_two_that_call_each_other_with_events_do_not_stop(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct client clients[2];
+    static struct cross crosses[2];
+    static struct received received;
+    two_open(&two);
+    client_open_at(&clients[0], two.server.port, &two.near);
+    client_open_at(&clients[1], two.server.port, &two.far);
+    for (int round = 0; round < 200; round++) {
+        for (int i = 0; i < 2; i++) {
+            struct cross *cross = &crosses[i];
+            assert_true(client_get(&clients[i], "/"));
+            assert_int_equal(receive(two.server.queue, &received, 0, NULL), NO_ERROR);
+            memset(cross, 0, sizeof *cross);
+            cross->two = &two;
+            cross->worker = i == 0 ? &two.far : &two.near;
+            cross->id = received.request.RequestId;
+            make_answer(&cross->answer, 200, "crossed");
+            cross->overlapped.hEvent = CreateEvent(NULL, TRUE, FALSE, NULL);
+        }
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(pthread_create(&crosses[i].thread, NULL, run_cross, &crosses[i]), 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            DWORD bytes = 0;
+            assert_int_equal(pthread_join(crosses[i].thread, NULL), 0);
+            assert_int_equal(crosses[i].status, ERROR_IO_PENDING);
+            assert_int_equal(WaitForSingleObject(crosses[i].overlapped.hEvent, RIG_WAIT_MS),
+                             WAIT_OBJECT_0);
+            assert_true(GetOverlappedResult(two.server.queue, &crosses[i].overlapped, &bytes, 0));
+            client_expect(&clients[i], 200, "crossed");
+            assert_true(CloseHandle(crosses[i].overlapped.hEvent));
+        }
+    }
+    client_close(&clients[0]);
+    client_close(&clients[1]);
+    two_close(&two);
+}
+
+static void job_receive_now(struct worker *worker, void *context)
+{
+    struct receive_job *job = context;
+    (void)worker;
+    job->status = receive(job->queue, job->received, 0, NULL);
+}
+
+/* A synchronous receive on a loop's thread takes what is here or nothing; it is never lent. */
+static void loops_a_synchronous_receive_stays_on_its_loop(void **state)
+{
+    (void)state;
+    static struct two two;
+    two_open(&two);
+    assert_true(client_get(&two.client, "/waits")); /* the near loop is needy */
+    (void)worker_connections(&two.near);
+    struct receive_job job = {two.server.queue, &two.received, NULL, 0, NO_ERROR};
+    worker_run(&two.far, job_receive_now, &job);
+    assert_int_equal(job.status, ERROR_INVALID_PARAMETER);
+    worker_run(&two.near, job_receive_now, &job);
+    assert_int_equal(job.status, NO_ERROR);
+    HTTP_REQUEST_ID id = two.received.request.RequestId;
+    assert_int_equal(worker_answer(&two.near, two.server.queue, id, "here"), NO_ERROR);
+    client_expect(&two.client, 200, "here");
+    two_close(&two);
+}
+
+/* -------- the end of a loop -------- */
+
+static void loops_close_ends_what_waits_there(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct received received[5];
+    struct op ops[5];
+    two_open(&two);
+    for (int i = 0; i < 5; i++) {
+        worker_receive(&two.far, two.server.queue, 0, &received[i], &ops[i]);
+    }
+    worker_stop(&two.far);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(atomic_load(&ops[i].completions), 1);
+        assert_int_equal(ops[i].status, ERROR_OPERATION_ABORTED);
+    }
+    worker_receive(&two.near, two.server.queue, 0, &two.received, &two.op);
+    assert_true(client_send(&two.client, plain_get)); /* the other one lives on */
+    assert_int_equal(op_wait(&two.op), NO_ERROR);
+    HTTP_REQUEST_ID id = two.received.request.RequestId;
+    assert_int_equal(worker_answer(&two.near, two.server.queue, id, "x"), NO_ERROR);
+    client_expect(&two.client, 200, "x");
+    worker_start(&two.far, two.server.queue);
+    two_close(&two);
+}
+
+/* A body read, a wait for disconnect and a send against a client that does not read, on another
+ * loop's connections: all come home, whatever the client does. */
+static void loops_close_calls_back_what_is_on_other_loops(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct client reading;
+    static char large[8 << 20];
+    static struct received received;
+    char buffer[16];
+    struct op read_op, wait_op, send_op, receive_op;
+    two_open(&two);
+    HTTP_REQUEST_ID id = receive_far(&two, "POST / HTTP/1.1\r\nHost: localhost\r\n"
+                                           "Content-Length: 10\r\n\r\n");
+    struct body_job read = {two.server.queue, id, buffer, sizeof buffer, 0, 0, {0}, &read_op};
+    worker_run(&two.far, job_read, &read);
+    struct id_job wait = {two.server.queue, two.received.request.ConnectionId, 0, &wait_op};
+    worker_run(&two.far, job_wait_disconnect, &wait);
+    client_open_at(&reading, two.server.port, &two.near);
+    worker_receive(&two.far, two.server.queue, 0, &received, &receive_op);
+    assert_true(client_send(&reading, plain_get));
+    assert_int_equal(op_wait(&receive_op), NO_ERROR);
+    struct answer answer;
+    make_answer(&answer, 200, "");
+    answer.chunk.FromMemory.pBuffer = large;
+    answer.chunk.FromMemory.BufferLength = sizeof large;
+    struct answer_job send = {two.server.queue, received.request.RequestId, &answer, &send_op, 0,
+                              NO_ERROR};
+    worker_run(&two.far, job_answer, &send);
+    worker_stop(&two.far);
+    assert_int_equal(atomic_load(&read_op.completions), 1);
+    assert_int_equal(read_op.status, ERROR_OPERATION_ABORTED);
+    assert_int_equal(atomic_load(&wait_op.completions), 1);
+    assert_int_equal(wait_op.status, ERROR_OPERATION_ABORTED);
+    assert_int_equal(atomic_load(&send_op.completions), 1);
+    assert_int_equal(send_op.status, ERROR_OPERATION_ABORTED);
+    /* The first request is still with the application. */
+    assert_int_equal(worker_answer(&two.near, two.server.queue, id, "still"), NO_ERROR);
+    client_expect(&two.client, 200, "still");
+    client_close(&reading);
+    worker_start(&two.far, two.server.queue);
+    two_close(&two);
+}
+
+static void loops_a_request_outlives_the_loop_that_received_it(void **state)
+{
+    (void)state;
+    static struct two two;
+    two_open(&two);
+    HTTP_REQUEST_ID id = receive_far(&two, plain_get);
+    worker_stop(&two.far);
+    assert_int_equal(answer_text(two.server.queue, id, "plain"), NO_ERROR);
+    client_expect(&two.client, 200, "plain");
+    worker_start(&two.far, two.server.queue);
+    two_close(&two);
+}
+
+static void loops_a_request_dies_with_the_loop_of_its_connection(void **state)
+{
+    (void)state;
+    static struct two two;
+    char buffer[16];
+    struct op op;
+    two_open(&two);
+    HTTP_REQUEST_ID id = receive_far(&two, "POST / HTTP/1.1\r\nHost: localhost\r\n"
+                                           "Content-Length: 10\r\n\r\n");
+    struct body_job read = {two.server.queue, id, buffer, sizeof buffer, 0, 0, {0}, &op};
+    worker_run(&two.far, job_read, &read);
+    worker_stop(&two.near);
+    assert_int_equal(op_wait(&op), ERROR_CONNECTION_INVALID);
+    client_expect_end(&two.client);
+    assert_int_equal(worker_answer(&two.far, two.server.queue, id, "x"), ERROR_CONNECTION_INVALID);
+    worker_start(&two.near, two.server.queue);
+    assert_int_equal(worker_answer(&two.far, two.server.queue, id, "x"), ERROR_CONNECTION_INVALID);
+    two_close(&two);
+}
+
+/* A thread that waits synchronously is served by whichever loop is left. */
+static void loops_a_waiting_thread_moves_on_when_a_loop_closes(void **state)
+{
+    (void)state;
+    static struct two two;
+    struct sync_thread thread = {0};
+    two_open(&two);
+    thread.queue = two.server.queue;
+    assert_int_equal(pthread_create(&thread.thread, NULL, serve_synchronously, &thread), 0);
+    for (int i = 0; i < 10; i++) {
+        struct worker *worker = i % 2 == 0 ? &two.near : &two.far;
+        client_close(&two.client);
+        worker_stop(worker);
+        client_open(&two.client, two.server.port);
+        assert_true(client_get(&two.client, "/"));
+        client_expect(&two.client, 200, "sync");
+        client_close(&two.client);
+        worker_start(worker, two.server.queue);
+    }
+    /* No loop at all for a while: it waits for the next one. */
+    worker_stop(&two.near);
+    worker_stop(&two.far);
+    worker_start(&two.near, two.server.queue);
+    worker_start(&two.far, two.server.queue);
+    client_open(&two.client, two.server.port);
+    assert_true(client_get(&two.client, "/"));
+    client_expect(&two.client, 200, "sync");
+    assert_int_equal(HttpShutdownRequestQueue(two.server.queue), NO_ERROR);
+    assert_int_equal(pthread_join(thread.thread, NULL), 0);
+    two_close(&two);
+}
+
+/* Nothing may be added to a loop that is closing: not from its own completions either. */
+struct stubborn {
+    struct loop_op op; /* first */
+    HANDLE queue;
+    struct received received;
+    ULONG last;
+    unsigned rounds;
+};
+
+static void insist(struct loop_op *op, ULONG status, ULONG bytes)
+{
+    struct stubborn *self = (struct stubborn *)op;
+    (void)bytes;
+    MUST(status == ERROR_OPERATION_ABORTED);
+    self->rounds++;
+    memset(&self->op.overlapped, 0, sizeof self->op.overlapped);
+    self->last = receive(self->queue, &self->received, 0, &self->op.overlapped);
+}
+
+static void job_insist(struct worker *worker, void *context)
+{
+    struct stubborn *self = context;
+    (void)worker;
+    self->last = receive(self->queue, &self->received, 0, &self->op.overlapped);
+}
+
+static void loops_a_closing_loop_takes_no_new_calls(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct stubborn self;
+    two_open(&two);
+    for (int alone = 0; alone < 2; alone++) {
+        if (alone == 1) {
+            worker_stop(&two.near); /* now no other loop is left */
+        }
+        memset(&self, 0, sizeof self);
+        self.op.on_complete = insist;
+        self.queue = two.server.queue;
+        worker_run(&two.far, job_insist, &self);
+        assert_int_equal(self.last, ERROR_IO_PENDING);
+        worker_stop(&two.far);
+        assert_int_equal(self.rounds, 1);
+        assert_int_equal(self.last, ERROR_OPERATION_ABORTED);
+        worker_start(&two.far, two.server.queue);
+    }
+    worker_start(&two.near, two.server.queue);
+    two_close(&two);
+}
+
+static void loops_shutdown_ends_a_receive_that_no_loop_has_seen(void **state)
+{
+    (void)state;
+    static struct server server;
+    static struct received received;
+    server_open(&server);
+    OVERLAPPED overlapped = {.hEvent = CreateEvent(NULL, TRUE, FALSE, NULL)};
+    assert_int_equal(receive(server.queue, &received, 0, &overlapped), ERROR_IO_PENDING);
+    assert_int_equal(HttpShutdownRequestQueue(server.queue), NO_ERROR);
+    assert_int_equal(WaitForSingleObject(overlapped.hEvent, RIG_WAIT_MS), WAIT_OBJECT_0);
+    DWORD bytes = 0;
+    assert_false(GetOverlappedResult(server.queue, &overlapped, &bytes, FALSE));
+    assert_int_equal(GetLastError(), ERROR_OPERATION_ABORTED);
+    assert_true(CloseHandle(overlapped.hEvent));
+    server_close(&server);
+}
+
+/* -------- intake stops -------- */
+
+static void job_stop_listening(struct worker *worker, void *context)
+{
+    (void)context;
+    loop_stop_listening(worker->loop);
+}
+
+static void job_peer_count(struct worker *worker, void *context)
+{
+    (void)worker;
+    *(bool *)context = list_is_empty(&shard_current()->listeners);
+}
+
+struct blocked {
+    pthread_mutex_t gate;
+    bool is_in;
+    pthread_mutex_t lock;
+    pthread_cond_t entered;
+};
+
+/* The worker stays in here until the gate opens: what connects meanwhile is in the backlog. */
+static void job_block_then_stop(struct worker *worker, void *context)
+{
+    struct blocked *blocked = context;
+    pthread_mutex_lock(&blocked->lock);
+    blocked->is_in = true;
+    pthread_cond_signal(&blocked->entered);
+    pthread_mutex_unlock(&blocked->lock);
+    pthread_mutex_lock(&blocked->gate);
+    pthread_mutex_unlock(&blocked->gate);
+    loop_stop_listening(worker->loop);
+}
+
+struct blocked_run {
+    pthread_t thread;
+    struct worker *worker;
+    struct blocked blocked;
+};
+
+static void *run_blocked(void *argument)
+{
+    struct blocked_run *run = argument;
+    worker_run(run->worker, job_block_then_stop, &run->blocked);
+    return NULL;
+}
+
+static void loops_stop_listening_takes_the_backlog_first(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct client clients[10];
+    struct sync_thread thread = {0};
+    two_open(&two);
+    client_close(&two.client);
+    worker_stop(&two.far); /* one listener, so that all connections are in its backlog */
+    thread.queue = two.server.queue;
+    assert_int_equal(pthread_create(&thread.thread, NULL, serve_synchronously, &thread), 0);
+    struct blocked_run run = {.worker = &two.near,
+                              .blocked = {PTHREAD_MUTEX_INITIALIZER, false,
+                                          PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
+    pthread_mutex_lock(&run.blocked.gate);
+    assert_int_equal(pthread_create(&run.thread, NULL, run_blocked, &run), 0);
+    pthread_mutex_lock(&run.blocked.lock);
+    while (!run.blocked.is_in) {
+        pthread_cond_wait(&run.blocked.entered, &run.blocked.lock);
+    }
+    pthread_mutex_unlock(&run.blocked.lock);
+    for (int i = 0; i < 10; i++) {
+        client_open(&clients[i], two.server.port);
+        assert_true(i % 2 == 0 || client_get(&clients[i], "/early"));
+    }
+    pthread_mutex_unlock(&run.blocked.gate);
+    assert_int_equal(pthread_join(run.thread, NULL), 0);
+    for (int i = 0; i < 10; i++) {
+        struct reply reply;
+        assert_true(i % 2 == 1 || client_get(&clients[i], "/fresh")); /* there is a second for it */
+        client_read(&clients[i], &reply);
+        assert_int_equal(reply.status, 200);
+        assert_true(reply.close);
+        client_expect_end(&clients[i]);
+        client_close(&clients[i]);
+    }
+    assert_false(client_try_open(&two.client, two.server.port));
+    assert_int_equal(HttpShutdownRequestQueue(two.server.queue), NO_ERROR);
+    assert_int_equal(pthread_join(thread.thread, NULL), 0);
+    worker_start(&two.far, two.server.queue);
+    two_close(&two);
+}
+
+/* What was sent to an idle connection before intake stopped is answered. */
+static void loops_stop_listening_serves_what_is_in_the_sockets(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct client idle;
+    struct sync_thread thread = {0};
+    two_open(&two);
+    worker_stop(&two.far);
+    thread.queue = two.server.queue;
+    assert_int_equal(pthread_create(&thread.thread, NULL, serve_synchronously, &thread), 0);
+    client_open(&idle, two.server.port);
+    struct client *both[2] = {&two.client, &idle};
+    for (int i = 0; i < 2; i++) {
+        assert_true(client_get(both[i], "/"));
+        client_expect(both[i], 200, "sync");
+    }
+    struct blocked_run run = {.worker = &two.near,
+                              .blocked = {PTHREAD_MUTEX_INITIALIZER, false,
+                                          PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
+    pthread_mutex_lock(&run.blocked.gate);
+    assert_int_equal(pthread_create(&run.thread, NULL, run_blocked, &run), 0);
+    pthread_mutex_lock(&run.blocked.lock);
+    while (!run.blocked.is_in) {
+        pthread_cond_wait(&run.blocked.entered, &run.blocked.lock);
+    }
+    pthread_mutex_unlock(&run.blocked.lock);
+    assert_true(client_get(&two.client, "/just-in-time"));
+    pthread_mutex_unlock(&run.blocked.gate);
+    struct reply reply;
+    client_read(&two.client, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_true(reply.close);
+    client_expect_end(&two.client);
+    client_expect_end(&idle); /* at once */
+    assert_int_equal(pthread_join(run.thread, NULL), 0);
+    client_close(&idle);
+    assert_int_equal(HttpShutdownRequestQueue(two.server.queue), NO_ERROR);
+    assert_int_equal(pthread_join(thread.thread, NULL), 0);
+    worker_start(&two.far, two.server.queue);
+    two_close(&two);
+}
+
+static void loops_stop_listening_gives_a_fresh_connection_a_second(void **state)
+{
+    (void)state;
+    static struct two two;
+    two_open(&two);
+    uint64_t start = rig_now_ms();
+    worker_run(&two.near, job_stop_listening, NULL);
+    bool none = false;
+    worker_run(&two.near, job_peer_count, &none);
+    assert_true(none);
+    client_expect_end(&two.client);
+    uint64_t took = rig_now_ms() - start;
+    assert_true(took >= 900); /* timers never fire early; how late is the machine's affair */
+    /* The other loop still listens. */
+    static struct client later;
+    client_open_at(&later, two.server.port, &two.far);
+    client_close(&later);
+    two_close(&two);
+}
+
+/* -------- what is lent outlives the client -------- */
+
+static void loops_borrowed_bytes_live_until_the_request_is_cancelled(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct client again;
+    struct op op, wait_op;
+    two_open(&two);
+    worker_receive(&two.far, two.server.queue, HTTP_RECEIVE_REQUEST_FLAG_BORROW, &two.received,
+                   &two.op);
+    assert_true(client_send(&two.client, "GET /borrowed HTTP/1.1\r\nHost: localhost\r\n"
+                                         "X-Long: abcdefghij\r\n\r\n"));
+    assert_int_equal(op_wait(&two.op), NO_ERROR);
+    const HTTP_REQUEST *request = &two.received.request;
+    struct id_job wait = {two.server.queue, request->ConnectionId, 0, &wait_op};
+    worker_run(&two.far, job_wait_disconnect, &wait);
+    (void)worker_connections(&two.near);
+    client_reset(&two.client);
+    assert_int_equal(op_wait(&wait_op), NO_ERROR);
+    assert_int_equal(worker_answer(&two.far, two.server.queue, request->RequestId, "x"),
+                     ERROR_CONNECTION_INVALID);
+    /* Others use the loop's buffers meanwhile. */
+    for (int i = 0; i < 10; i++) {
+        static struct received received;
+        client_open_at(&again, two.server.port, &two.near);
+        assert_true(client_get(&again, "/overwrites/what/was/given/back"));
+        assert_int_equal(receive(two.server.queue, &received, 0, NULL), NO_ERROR);
+        assert_int_equal(answer_text(two.server.queue, received.request.RequestId, "x"), NO_ERROR);
+        client_expect(&again, 200, "x");
+        client_close(&again);
+    }
+    assert_int_equal(request->RawUrlLength, 9);
+    assert_memory_equal(request->pRawUrl, "/borrowed", 9);
+    assert_int_equal(request->Headers.UnknownHeaderCount, 1);
+    assert_memory_equal(request->Headers.pUnknownHeaders[0].pRawValue, "abcdefghij", 10);
+    struct id_job cancel = {two.server.queue, request->RequestId, 0, &op};
+    worker_run(&two.far, job_cancel_request, &cancel);
+    assert_int_equal(op_wait(&op), NO_ERROR);
+    worker_run(&two.far, job_cancel_request, &cancel);
+    assert_int_equal(op_wait(&op), ERROR_CONNECTION_INVALID);
+    two_close(&two);
+}
+
+/* A broken body is refused with 400 by the engine; the application still reads the head. */
+static void loops_borrowed_bytes_outlive_a_refused_body(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct client again;
+    char buffer[16];
+    struct op op;
+    two_open(&two);
+    worker_receive(&two.near, two.server.queue, HTTP_RECEIVE_REQUEST_FLAG_BORROW, &two.received,
+                   &two.op);
+    assert_true(client_send(&two.client, "POST /refused HTTP/1.1\r\nHost: localhost\r\n"
+                                         "Transfer-Encoding: chunked\r\n\r\nzz\r\n"));
+    assert_int_equal(op_wait(&two.op), NO_ERROR);
+    const HTTP_REQUEST *request = &two.received.request;
+    struct body_job read = {
+        two.server.queue, request->RequestId, buffer, sizeof buffer, 0, 0, {0}, &op};
+    worker_run(&two.near, job_read, &read);
+    assert_true(read.status == ERROR_CONNECTION_INVALID ||
+                (read.status == ERROR_IO_PENDING && op_wait(&op) == ERROR_CONNECTION_INVALID));
+    client_expect(&two.client, 400, NULL);
+    client_close(&two.client);
+    client_open_at(&again, two.server.port, &two.near);
+    assert_true(client_get(&again, "/overwrites/what/was/given/back"));
+    (void)worker_connections(&two.near);
+    assert_memory_equal(request->pRawUrl, "/refused", 8);
+    struct id_job cancel = {two.server.queue, request->RequestId, 0, &op};
+    worker_run(&two.near, job_cancel_request, &cancel);
+    assert_int_equal(cancel.status, NO_ERROR);
+    assert_int_equal(op_wait(&op), NO_ERROR);
+    client_close(&again);
+    two_close(&two);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loops_a_request_travels_to_the_loop_that_receives),
+        cmocka_unit_test(loops_a_request_that_waits_is_found_by_a_later_receive),
+        cmocka_unit_test(loops_every_needy_loop_gets_its_turn),
+        cmocka_unit_test(loops_a_body_is_read_from_another_loop),
+        cmocka_unit_test(loops_an_answer_is_streamed_from_another_loop),
+        cmocka_unit_test(loops_a_request_is_cancelled_from_another_loop),
+        cmocka_unit_test(loops_a_reset_is_told_to_another_loop),
+        cmocka_unit_test(loops_cancel_knows_what_its_own_loop_waits_for),
+        cmocka_unit_test(loops_a_receive_on_its_way_can_be_cancelled),
+        cmocka_unit_test(loops_plain_threads_receive_and_answer_beside_them),
+        cmocka_unit_test(loops_a_pool_of_plain_threads_serves_what_they_accept),
+        cmocka_unit_test(loops_an_unattached_queue_does_not_complete_into_the_loop),
+        cmocka_unit_test(loops_two_that_call_each_other_with_events_do_not_stop),
+        cmocka_unit_test(loops_a_synchronous_receive_stays_on_its_loop),
+        cmocka_unit_test(loops_close_ends_what_waits_there),
+        cmocka_unit_test(loops_close_calls_back_what_is_on_other_loops),
+        cmocka_unit_test(loops_a_request_outlives_the_loop_that_received_it),
+        cmocka_unit_test(loops_a_request_dies_with_the_loop_of_its_connection),
+        cmocka_unit_test(loops_a_waiting_thread_moves_on_when_a_loop_closes),
+        cmocka_unit_test(loops_a_closing_loop_takes_no_new_calls),
+        cmocka_unit_test(loops_shutdown_ends_a_receive_that_no_loop_has_seen),
+        cmocka_unit_test(loops_stop_listening_takes_the_backlog_first),
+        cmocka_unit_test(loops_stop_listening_serves_what_is_in_the_sockets),
+        cmocka_unit_test(loops_stop_listening_gives_a_fresh_connection_a_second),
+        cmocka_unit_test(loops_borrowed_bytes_live_until_the_request_is_cancelled),
+        cmocka_unit_test(loops_borrowed_bytes_outlive_a_refused_body),
+    };
+    rig_start();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
