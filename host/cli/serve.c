@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/provider.h"
 #include "cli/child.h"
 #include "cli/jsonout.h"
 #include "cli/ready.h"
@@ -127,9 +128,7 @@ static void on_signal(void *ctx, struct host *host, int number)
             end_with_child(serve, host);
         }
         break;
-    case SIGNALS_HANGUP:
-        host_reload(host, "SIGHUP");
-        break;
+    case SIGNALS_HANGUP: host_reload(host, "SIGHUP"); break;
     default:
         child_signal(&serve->child, number);
         host_on_stop_signal(host, number);
@@ -138,15 +137,21 @@ static void on_signal(void *ctx, struct host *host, int number)
 }
 
 /* One line: "close HttpRemoveUrlFromUrlGroup http://localhost:8080/hello/ 0". The form is frozen
- * (runtime/exit.h). */
+ * (runtime/exit.h). A call that this provider never makes ends with "skipped: " and why. */
 static void on_trace(void *ctx, bool during_exit, const char *call, const char *object,
                      ULONG result)
 {
     const struct serve *serve = ctx;
-    if (serve->options->trace == HOST_TRACE_CLOSE && during_exit) {
-        (void)fprintf(stderr, "close %s %s %lu\n", call, object, (unsigned long)result);
-    } else if (serve->options->trace == HOST_TRACE_CALLS) {
-        (void)fprintf(stderr, "call %s %s %lu\n", call, object, (unsigned long)result);
+    bool all = serve->options->trace == HOST_TRACE_CALLS;
+    const char *why = provider_skips(call);
+    if (!all && !during_exit) {
+        return;
+    }
+    if (why != NULL) {
+        (void)fprintf(stderr, "%s %s %s skipped: %s\n", all ? "call" : "close", call, object, why);
+    } else {
+        (void)fprintf(stderr, "%s %s %s %lu\n", all ? "call" : "close", call, object,
+                      (unsigned long)result);
     }
 }
 

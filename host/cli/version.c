@@ -6,9 +6,24 @@
 
 #include "api/httpapi.h"
 #include "api/loop.h"
+#include "api/provider.h"
 #include "cli/jsonout.h"
 
-enum { VERSION_BYTES_MAX = 1024 };
+enum { VERSION_BYTES_MAX = 8192, REASON_BYTES_MAX = 256 };
+
+/* "capabilities":{"ipv6":"yes","tls":"no: not built yet",...} */
+static void put_capabilities(struct buf *text)
+{
+    char value[REASON_BYTES_MAX];
+    (void)buf_printf(text, ",\"capabilities\":");
+    for (enum provider_capability c = 0; c < PROVIDER_CAPABILITY_COUNT; c++) {
+        const char *why = provider_lacks(c);
+        (void)snprintf(value, sizeof value, "%s%s",
+                       why == NULL ? "yes" : "no: ", why == NULL ? "" : why);
+        (c == 0 ? jsonout_open : jsonout_text)(text, provider_capability_name(c), value);
+    }
+    (void)buf_printf(text, "}");
+}
 
 int version_command(const struct options *options)
 {
@@ -23,10 +38,12 @@ int version_command(const struct options *options)
         jsonout_text(&text, "lua", LUA_RELEASE);
         jsonout_text(&text, "loop", backend);
         jsonout_text(&text, "httpapi", "2.0");
+        jsonout_text(&text, "provider", provider_name());
+        put_capabilities(&text);
         jsonout_close(&text);
     } else {
-        (void)buf_printf(&text, "moonlatch %s\n%s, %s loop, HTTP Server API 2.0\n", ML_VERSION,
-                         LUA_RELEASE, backend);
+        (void)buf_printf(&text, "moonlatch %s\n%s, %s loop, HTTP Server API 2.0 by %s\n",
+                         ML_VERSION, LUA_RELEASE, backend, provider_name());
     }
     if (loop != NULL) {
         loop_close(loop);

@@ -108,9 +108,13 @@ ULONG WINAPI HttpReceiveRequestEntityBody(HANDLE RequestQueueHandle, HTTP_REQUES
     if (code != NO_ERROR) {
         return code;
     }
-    return call_end(&call, api->HttpReceiveRequestEntityBody(
+    code = call_end(&call, api->HttpReceiveRequestEntityBody(
                                RequestQueueHandle, RequestId, Flags, EntityBuffer,
                                EntityBufferLength, passed == NULL ? BytesReturned : NULL, passed));
+    if (code == ERROR_HANDLE_EOF && Overlapped == NULL && BytesReturned != NULL) {
+        *BytesReturned = 0; /* Wine leaves it as it was */
+    }
+    return code;
 }
 
 ULONG WINAPI HttpWaitForDisconnect(HANDLE RequestQueueHandle, HTTP_CONNECTION_ID ConnectionId,
