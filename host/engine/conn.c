@@ -64,8 +64,19 @@ void conn_set_deadline(struct conn *conn, uint32_t seconds)
     conn_arm_timer(conn);
 }
 
+/* Whether bytes wait for the peer: in the block, or in a send that is not through. */
+static bool owes_output(const struct conn *conn)
+{
+    return conn->out_end > conn->out_start ||
+           (conn->request != NULL && conn->request->sender != NULL);
+}
+
 static void judge_send_rate(struct conn *conn, uint64_t now)
 {
+    if (!owes_output(conn)) {
+        conn->send_deadline_ns = UINT64_MAX; /* the peer has caught up: the slowness is ours */
+        return;
+    }
     uint32_t rate =
         conn->group == NULL
             ? (uint32_t)PROPERTY_MIN_SEND_RATE_DEFAULT
@@ -390,7 +401,7 @@ static void linger_step(struct conn *conn)
         conn_set_deadline(conn, CONN_LINGER_S);
     }
     status = swallow(conn);
-    if (conn->eof || status == ERROR_NETNAME_DELETED) {
+    if (conn->eof || (status != NO_ERROR && status != ERROR_IO_PENDING)) {
         conn_close(conn, false);
     } else if (conn->readable) {
         conn_mark_dirty(conn); /* it sends faster than we read: the others get their turn first */

@@ -389,8 +389,10 @@ static void cancel_delivered(struct port *port, bool all)
         }
         struct conn *conn = request->conn;
         if (conn == NULL) {
-            request_close(request, ERROR_OPERATION_ABORTED);
-            continue;
+            if (all) {
+                request_close(request, ERROR_OPERATION_ABORTED);
+            }
+            continue; /* else its bytes are still lent */
         }
         (void)cancel_disconnect_wait(conn, NULL);
         request->borrowed = request->borrowed && !all;
