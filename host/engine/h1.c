@@ -83,6 +83,10 @@ static const struct registration *route(struct conn *conn, enum urltree_miss *mi
         .https = conn->listener->https,
     };
     const struct urltree *tree = atomic_load_explicit(&shard->engine->tree, memory_order_acquire);
+    if (tree == NULL) { /* after the last terminate a loop may still have connections */
+        *miss = URLTREE_NO_HOST;
+        return NULL;
+    }
     return urltree_find(tree, &key, miss, by_address);
 }
 
@@ -149,6 +153,16 @@ static void dispatch(struct conn *conn, uint16_t head_start)
     queue_deliver(conn->shard, queue, request);
 }
 
+/* Clients name the same host again and again. */
+static void remember_host(struct shard *shard)
+{
+    struct slice host = shard->head.host_field;
+    if (!shard->head.host_is_known && host.len > 0 && host.len <= sizeof shard->host) {
+        memcpy(shard->host, host.p, host.len);
+        shard->head.host_known = slice_make(shard->host, host.len);
+    }
+}
+
 bool h1_take_request(struct conn *conn)
 {
     struct shard *shard = conn->shard;
@@ -174,6 +188,7 @@ bool h1_take_request(struct conn *conn)
         refuse_conn(conn, why.status, why.phrase);
         return true;
     }
+    remember_host(shard);
     uint16_t head_start = conn->in_start;
     conn->in_start = (uint16_t)(conn->in_start + shard->head.head_bytes);
     dispatch(conn, head_start);

@@ -60,8 +60,13 @@ void lifetime_retire(struct engine *engine, struct retired *item, void (*release
 {
     item->release = release;
     item->version = lifetime_bump(engine);
-    item->next = engine->retired;
-    engine->retired = item;
+    item->next = NULL;
+    if (engine->retired_first == NULL) {
+        engine->retired_first = item;
+    } else {
+        engine->retired_last->next = item;
+    }
+    engine->retired_last = item;
     lifetime_reclaim(engine);
 }
 
@@ -80,15 +85,10 @@ static uint64_t oldest_seen(const struct engine *engine)
 void lifetime_reclaim(struct engine *engine)
 {
     uint64_t oldest = oldest_seen(engine);
-    struct retired **link = &engine->retired;
-    while (*link != NULL) {
-        struct retired *item = *link;
-        if (item->version <= oldest) {
-            *link = item->next;
-            item->release(item);
-        } else {
-            link = &item->next;
-        }
+    while (engine->retired_first != NULL && engine->retired_first->version <= oldest) {
+        struct retired *item = engine->retired_first;
+        engine->retired_first = item->next;
+        item->release(item);
     }
 }
 
@@ -107,13 +107,15 @@ static ULONG start_server(struct engine *engine)
     if (tree == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    if (engine->sessions.count_max == 0) { /* once: ids of an earlier life must not come back */
+    if (engine->sessions.count_max == 0) {
+        /* Once: ids of an earlier life must not come back, and its last endpoints may still be
+         * listed until every loop has noticed their end. */
         slots_init(&engine->sessions, LIFETIME_SESSIONS_MAX);
         slots_init(&engine->groups, LIFETIME_GROUPS_MAX);
         slots_init(&engine->queues, LIFETIME_QUEUES_MAX);
+        list_init(&engine->endpoints);
+        list_init(&engine->orphan_receives);
     }
-    list_init(&engine->endpoints);
-    list_init(&engine->orphan_receives);
     atomic_store(&engine->tree, tree);
     return NO_ERROR;
 }
@@ -135,9 +137,10 @@ static void stop_server(struct engine *engine)
     while ((queue = slots_next(&engine->queues, &cursor)) != NULL) {
         queue_close_locked(engine, queue);
     }
-    ownthread_stop(engine);
+    ownthread_stop(engine); /* gives the lock up for a while */
     urltree_retire(engine, atomic_exchange(&engine->tree, NULL));
-    lifetime_reclaim(engine);
+    engine->stopping = false;
+    pthread_cond_broadcast(&engine->seen);
 }
 
 ULONG WINAPI HttpInitialize(HTTPAPI_VERSION Version, ULONG Flags, PVOID pReserved)
@@ -151,6 +154,9 @@ ULONG WINAPI HttpInitialize(HTTPAPI_VERSION Version, ULONG Flags, PVOID pReserve
     }
     ULONG status = NO_ERROR;
     pthread_mutex_lock(&process.lock);
+    while (process.stopping) {
+        pthread_cond_wait(&process.seen, &process.lock);
+    }
     if ((Flags & HTTP_INITIALIZE_SERVER) != 0) {
         status = process.server_count == 0 ? start_server(&process) : NO_ERROR;
         process.server_count += status == NO_ERROR;
@@ -175,11 +181,12 @@ ULONG WINAPI HttpTerminate(ULONG Flags, PVOID pReserved)
     if ((server && process.server_count == 0) || (config && process.config_count == 0)) {
         status = ERROR_INVALID_PARAMETER;
     } else {
-        if (server && process.server_count == 1) {
-            stop_server(&process);
-        }
         process.server_count -= server;
         process.config_count -= config;
+        if (server && process.server_count == 0) {
+            process.stopping = true;
+            stop_server(&process);
+        }
     }
     pthread_mutex_unlock(&process.lock);
     return status;

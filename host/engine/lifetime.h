@@ -46,7 +46,8 @@ struct retired {
 
 struct engine {
     pthread_mutex_t lock;
-    unsigned server_count, config_count;   /* HttpInitialize calls not yet terminated, per flag */
+    unsigned server_count, config_count; /* HttpInitialize calls not yet terminated, per flag */
+    bool stopping; /* the last terminate of SERVER is under way; server_count is 0 already */
     struct slots sessions, groups, queues; /* id -> struct session, urlgroup, queue */
     struct list endpoints;                 /* struct endpoint: addresses that registrations need */
     struct shard *shards[LIFETIME_SHARDS_MAX]; /* by index; NULL = free place */
@@ -56,8 +57,9 @@ struct engine {
     pthread_cond_t seen;            /* signalled when a shard has seen a new version, or has gone */
     uint64_t endpoint_sequence;     /* last endpoint id given */
     struct list orphan_receives;    /* struct call: receives made before there was any shard */
-    struct retired *retired;        /* oldest last */
-    _Atomic(struct urltree *) tree; /* any thread; never NULL while server_count > 0 */
+    struct retired *retired_first;  /* oldest first */
+    struct retired *retired_last;   /* undefined while there are none */
+    _Atomic(struct urltree *) tree; /* any thread; NULL while server_count is 0 */
     _Atomic uint64_t version;       /* any thread; grows with each lifetime_retire */
 };
 

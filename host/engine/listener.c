@@ -21,8 +21,9 @@ static bool is_wildcard(const struct sock_addr *address)
     return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
 }
 
-/* Takes up to `max` connections. false: the backlog is empty, or nothing can be accepted now. */
-static bool accept_some(struct listener *listener, unsigned max)
+/* Takes up to `max` connections. ERROR_IO_PENDING: the backlog is empty; NO_ERROR: there may be
+ * more; else nothing can be accepted now, and what waits stays in the backlog. */
+static ULONG accept_some(struct listener *listener, unsigned max)
 {
     for (unsigned i = 0; i < max; i++) {
         int fd = -1;
@@ -32,18 +33,36 @@ static bool accept_some(struct listener *listener, unsigned max)
             continue; /* that one died in the backlog */
         }
         if (status != NO_ERROR) {
-            return false; /* empty, or out of descriptors: what waits stays in the backlog */
+            return status;
         }
         (void)conn_open(listener->shard, listener, fd, &peer); /* on failure it closed fd */
     }
-    return true;
+    return NO_ERROR;
+}
+
+static void start_pause(struct listener *listener)
+{
+    loop_timer_start(listener->shard->loop, &listener->pause,
+                     LISTENER_PAUSE_MS * UINT64_C(1000000));
+}
+
+static void end_pause(struct loop_timer *timer)
+{
+    struct listener *listener = LIST_ITEM(timer, struct listener, pause);
+    if (loop_io_add_listener(listener->shard->loop, &listener->io) != NO_ERROR) {
+        start_pause(listener);
+    }
 }
 
 static void on_event(struct loop_io *io, unsigned events)
 {
     (void)events;
     struct listener *listener = LIST_ITEM(io, struct listener, io);
-    (void)accept_some(listener, SHARD_ACCEPTS_PER_EVENT); /* level triggered: the rest comes back */
+    ULONG status = accept_some(listener, SHARD_ACCEPTS_PER_EVENT);
+    if (status != NO_ERROR && status != ERROR_IO_PENDING) { /* level triggered: it would spin */
+        loop_io_remove(listener->shard->loop, &listener->io);
+        start_pause(listener);
+    }
 }
 
 void listener_unref(struct listener *listener)
@@ -61,7 +80,11 @@ static void close_listener(struct listener *listener)
     }
     if (list_is_linked(&listener->link)) {
         list_remove(&listener->link);
-        loop_io_remove(listener->shard->loop, &listener->io);
+        if (loop_timer_is_running(&listener->pause)) {
+            loop_timer_stop(listener->shard->loop, &listener->pause);
+        } else {
+            loop_io_remove(listener->shard->loop, &listener->io);
+        }
     }
     sock_close(listener->io.fd);
     listener->io.fd = -1;
@@ -114,6 +137,7 @@ ULONG listener_add(struct shard *shard, int fd, const struct endpoint *endpoint)
     listener->https = endpoint->https;
     listener->wildcard = is_wildcard(&endpoint->address);
     listener->refs = 1;
+    listener->pause.on_fire = end_pause;
     if (here) {
         start(listener);
         return NO_ERROR;

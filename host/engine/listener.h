@@ -1,5 +1,8 @@
 /* Listeners: the listening sockets of one shard, and accepting on them.
  *
+ * Out of descriptors or memory, a listener pauses for LISTENER_PAUSE_MS: a backlog that cannot be
+ * taken would keep the loop awake for nothing.
+ *
  * Step before: endpoint.c opens the sockets under the lock. Step after: conn.c owns each
  * connection. Owner and thread: the shard; only listener_add may come from other threads. A closed
  * endpoint is noticed like every change of the registry (shard.h, Turns). */
@@ -8,6 +11,8 @@
 #include "engine/shard.h"
 
 struct endpoint;
+
+enum { LISTENER_PAUSE_MS = 50 };
 
 /* One listening socket. It outlives its socket while connections that came through it are alive. */
 struct listener {
@@ -18,8 +23,9 @@ struct listener {
     struct sock_addr address; /* of the endpoint; may be 0.0.0.0 or [::] */
     uint16_t port;            /* host order */
     bool https;
-    bool wildcard; /* address says nothing about where a connection arrived */
-    uint32_t refs; /* its connections, and 1 while it is open */
+    bool wildcard;           /* address says nothing about where a connection arrived */
+    uint32_t refs;           /* its connections, and 1 while it is open */
+    struct loop_timer pause; /* running: there were no descriptors, the loop does not look at it */
 };
 
 /* Hands a listening socket to the shard. Thread: any, under the lock; accepting starts in the

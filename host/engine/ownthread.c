@@ -57,8 +57,11 @@ static int create_thread(struct own_thread *own)
 
 ULONG ownthread_start(struct engine *engine)
 {
-    if (engine->own_thread != NULL) {
-        return NO_ERROR;
+    while (engine->own_thread != NULL) {
+        if (engine->own_thread->started) {
+            return engine->own_thread->status;
+        }
+        pthread_cond_wait(&engine->seen, &engine->lock); /* another thread is starting it */
     }
     struct own_thread *own = calloc(1, sizeof *own);
     if (own == NULL) {
