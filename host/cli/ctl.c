@@ -8,7 +8,8 @@
 
 static bool is_question(const char *word)
 {
-    static const char *const questions[] = {"reload", "status", "gens", "tree", "drain", "stop"};
+    static const char *const questions[] = {"reload", "rollback", "status", "gens",
+                                            "tree",   "drain",    "stop"};
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
         if (strcmp(word, questions[i]) == 0) {
             return true;
@@ -21,7 +22,7 @@ int ctl_command(const struct options *options)
 {
     uint64_t pid = 0;
     if (!is_question(options->words[0])) {
-        (void)fprintf(stderr, "error: ctl %s: reload, status, gens, tree, drain or stop\n",
+        (void)fprintf(stderr, "error: ctl %s: reload, rollback, status, gens, tree, drain or stop\n",
                       options->words[0]);
         return HOST_EXIT_USAGE;
     }

@@ -53,7 +53,7 @@ const struct command_row command_rows[] = {
      "when there is one."},
     {COMMAND_CTL, "ctl", "ctl QUESTION [PID]", "ask a running server",
      "Questions: reload (load the scripts anew; the answer comes when every worker serves them, or "
-     "with the error, exit code 3), status, gens (generations alive), tree (what is "
+     "with the error, exit code 3), rollback (the same with the scripts of the generation before), status, gens (generations alive), tree (what is "
      "open), stop (as SIGTERM does), drain (the same, but requests get as long as they "
      "take). PID is not needed while one server runs.\n\n"
      "The server listens on a socket of its own that only the same user can open."},
@@ -590,7 +590,7 @@ static bool check_whole(struct parse *parse)
                     options->eval != NULL ? "-e and files exclude each other" : "no script given");
     }
     if (options->command == COMMAND_CTL && (options->word_count < 1 || options->word_count > 2)) {
-        return fail(parse, "ctl needs one question: reload, status, gens, tree, drain or stop");
+        return fail(parse, "ctl needs one question: reload, rollback, status, gens, tree, drain or stop");
     }
     if (options->command == COMMAND_TEST && options->arg_count == 0) {
         return fail(parse, "test needs a command: test FILE -- COMMAND");

@@ -84,6 +84,14 @@ enum ctl_fate ctl_answer(struct host *host, struct slice line, struct ctl_questi
         reload_request(host, "ctl", &question->waiter);
         return CTL_RELOADING;
     }
+    if (slice_equal(line, SLICE_LIT("rollback")) && !host_is_stopping(host)) {
+        if (reload_request_back(host, &question->waiter)) {
+            return CTL_RELOADING;
+        }
+        question->code = HOST_EXIT_FAILED;
+        (void)buf_printf(&question->text, "error: there is no generation before this one\n");
+        return CTL_ANSWERED;
+    }
     if (slice_equal(line, SLICE_LIT("status"))) {
         tell_status(host, &question->text);
     } else if (slice_equal(line, SLICE_LIT("gens"))) {

@@ -276,7 +276,7 @@ static bool open_member(struct member *member, struct generation *generation, ui
     };
     member->host = host;
     member->generation = generation;
-    member->chunks = calloc(generation->scripts.count, sizeof *member->chunks);
+    member->chunks = calloc(generation->sources->scripts.count, sizeof *member->chunks);
     if (member->chunks == NULL || state_open(&member->state, &config) != NO_ERROR) {
         fail_load(generation, HOST_EXIT_INTERNAL, text);
         return false;
@@ -284,7 +284,7 @@ static bool open_member(struct member *member, struct generation *generation, ui
     member->is_open = true;
     list_push_back(&host->members, &member->node);
     ULONG code = luaenv_open(member->state.L, host->config, &text);
-    const struct script_list *scripts = &generation->scripts;
+    const struct script_list *scripts = &generation->sources->scripts;
     for (size_t i = 0; code == NO_ERROR && i < scripts->count; i++) {
         const char *folder = scripts->items[scripts->count - 1 - i].folder;
         code = folder == NULL ? NO_ERROR : luaenv_add_path(member->state.L, folder);
@@ -365,7 +365,7 @@ static bool load_member(struct member *member)
     char text[LOAD_TEXT_BYTES_MAX];
     member->load_deadline_ns = clock_mono_ns() + host->limits.load_ns;
     guard_arm_loading(&member->state);
-    const struct script_list *scripts = &member->generation->scripts;
+    const struct script_list *scripts = &member->generation->sources->scripts;
     member->chunk_count = member->chunks_loading = member->chunks_open = scripts->count;
     for (size_t i = 0; i < member->chunk_count; i++) {
         member->chunks[i].member = member;
@@ -431,11 +431,13 @@ static void enter(struct generation *generation, enum generation_phase phase)
 
 static bool read_scripts(struct generation *generation)
 {
-    const struct host_config *config = generation->host->config;
     char line[LOAD_TEXT_BYTES_MAX];
     struct buf why;
+    if (generation->sources->frozen) {
+        return true;
+    }
     buf_init(&why, LOAD_TEXT_BYTES_MAX);
-    ULONG code = loadpath_expand(config->sources, config->source_count, &generation->scripts, &why);
+    ULONG code = sources_read_scripts(generation->sources, generation->host->config, &why);
     if (code != NO_ERROR) {
         (void)snprintf(line, sizeof line, "%.*s", (int)why.len,
                        why.p == NULL ? "no script" : why.p);
@@ -445,14 +447,17 @@ static bool read_scripts(struct generation *generation)
     return code == NO_ERROR;
 }
 
-struct generation *generation_load(struct host *host, struct load_error *error)
+struct generation *generation_load(struct host *host, struct sources *sources,
+                                   struct load_error *error)
 {
     memset(error, 0, sizeof *error);
     struct generation *generation = calloc(1, sizeof *generation);
     struct member *members = calloc(host->workers_wanted, sizeof *members);
-    if (generation == NULL || members == NULL) {
+    sources = sources == NULL ? sources_create() : sources_ref(sources);
+    if (generation == NULL || members == NULL || sources == NULL) {
         free(generation);
         free(members);
+        sources_unref(sources);
         error->exit_code = HOST_EXIT_INTERNAL;
         (void)snprintf(error->text, sizeof error->text, "not enough memory");
         return NULL;
@@ -462,11 +467,12 @@ struct generation *generation_load(struct host *host, struct load_error *error)
     generation->phase = GENERATION_LOADING;
     generation->phase_ns = clock_mono_ns();
     generation->members = members;
+    generation->sources = sources;
     generation->member_count = host->workers_wanted;
     generation->error = error;
     list_push_front(&host->generations, &generation->node);
     bool ok = read_scripts(generation);
-    atomic_init(&generation->chunks_open, generation->scripts.count * host->workers_wanted);
+    atomic_init(&generation->chunks_open, generation->sources->scripts.count * host->workers_wanted);
     for (size_t i = 0; ok && i < generation->member_count; i++) {
         ok = open_member(&members[i], generation, (uint16_t)i) && load_member(&members[i]);
     }
@@ -497,7 +503,7 @@ void generation_destroy(struct generation *generation)
         assert(!generation->members[i].is_open);
         free(generation->members[i].chunks);
     }
-    loadpath_deinit(&generation->scripts);
+    sources_unref(generation->sources);
     free(generation->members);
     free(generation);
 }

@@ -49,8 +49,8 @@
 #include "binding/state.h"
 #include "binding/task.h"
 #include "runtime/host.h"
-#include "runtime/loadpath.h"
 #include "runtime/retire.h"
+#include "runtime/sources.h"
 
 struct generation;
 struct guard_slot;
@@ -128,7 +128,7 @@ struct generation {
     uint64_t phase_ns;      /* clock_mono_ns when it entered the phase */
     struct member *members; /* one a worker */
     size_t member_count;
-    struct script_list scripts; /* what was loaded, as read then */
+    struct sources *sources;    /* what it was loaded from */
     struct host_closed at_end;  /* once it retires: for the report */
     size_t quiet, closed;       /* members that have retired so far; coordinator */
     struct load_error *error;   /* while loading: the caller's */
@@ -138,11 +138,13 @@ struct generation {
     struct list_node node;      /* host.generations, newest first */
 };
 
-/* Loads every state. On success the generation is LOADED and in host.generations.
+/* Loads every state, from the files or, when sources is not NULL, from those texts. On success the
+ * generation is LOADED and in host.generations.
  * NULL: it failed or the host was asked to stop; error says why. Its members then wait in
  * host.members, with open states, for the exit path or generation_discard: a failed state still has
  * coroutines whose <close> variables must run. */
-struct generation *generation_load(struct host *host, struct load_error *error);
+struct generation *generation_load(struct host *host, struct sources *sources,
+                                   struct load_error *error);
 
 /* Something of it is live after loading: a URL, a waiting or pulling chunk, a spawned task. */
 bool generation_is_live(const struct generation *generation);

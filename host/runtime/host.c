@@ -413,7 +413,7 @@ static void serve(struct host *host)
     if (!watch_signals(host) || !open_parts(host) || !open_control(host)) {
         return;
     }
-    struct generation *generation = generation_load(host, &error);
+    struct generation *generation = generation_load(host, NULL, &error);
     if (generation == NULL) {
         stop_for_load(host, &error);
         return;
@@ -458,7 +458,13 @@ static void describe_cause(const struct host *host, enum host_cause cause, char 
     char spare[24];
     switch (cause) {
     case HOST_CAUSE_END: (void)snprintf(out, cap, "the script has ended"); return;
-    case HOST_CAUSE_STOP: (void)snprintf(out, cap, "http.stop(%d)", host->code); return;
+    case HOST_CAUSE_STOP:
+        if (host->text[0] == '\0') {
+            (void)snprintf(out, cap, "http.stop(%d)", host->code);
+        } else {
+            (void)snprintf(out, cap, "%s", host->text);
+        }
+        return;
     case HOST_CAUSE_OS_EXIT: (void)snprintf(out, cap, "os.exit(%d)", host->code); return;
     case HOST_CAUSE_SIGNAL:
         (void)snprintf(out, cap, "stopped by %s", signal_name(host->signal_first, spare));
@@ -559,6 +565,7 @@ static void destroy(struct host *host, bool forced)
         signal_watch_stop(host);
         loop_close(host->loop); /* runs what was posted: before what it is about is freed */
     }
+    sources_unref(host->previous);
     while (!list_is_empty(&host->generations)) {
         generation_destroy(LIST_ITEM(list_first(&host->generations), struct generation, node));
     }

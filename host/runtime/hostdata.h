@@ -41,6 +41,7 @@ struct host {
     struct list generations;            /* newest first */
     uint32_t generation_last;           /* number of the newest one */
     struct generation *current;         /* published; NULL before */
+    struct sources *previous;           /* what served before current; NULL: nothing */
     struct reload reload;
     struct ctl *ctl;   /* control socket; NULL: none */
     uint64_t drain_ns; /* config's, unless `ctl drain` has said otherwise */

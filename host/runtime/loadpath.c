@@ -65,10 +65,11 @@ static ULONG code_of_errno(int error)
     }
 }
 
-/* The whole file. The bytes are the caller's to free. */
-static ULONG read_file(const char *path, char **text, size_t *len, struct buf *why)
+ULONG loadpath_read(const char *path, char **text, size_t *len, struct buf *why)
 {
-    struct buf bytes;
+    struct buf bytes, nobody;
+    buf_init(&nobody, 0);
+    why = why == NULL ? &nobody : why; /* it takes nothing */
     ULONG code = NO_ERROR;
     buf_init(&bytes, LOADPATH_SCRIPT_BYTES_MAX + 1);
     FILE *file = fopen(path, "rb");
@@ -95,7 +96,8 @@ static ULONG read_file(const char *path, char **text, size_t *len, struct buf *w
         buf_deinit(&bytes);
         return code;
     }
-    *text = bytes.p;
+    char *fitting = realloc(bytes.p, bytes.len + 1);
+    *text = fitting == NULL ? bytes.p : fitting;
     *len = bytes.len;
     return NO_ERROR;
 }
@@ -133,7 +135,7 @@ static ULONG add_file(struct script_list *list, const char *path, struct slice f
         (void)buf_printf(why, "%s: no memory", path);
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    return read_file(path, &script->text, &script->len, why);
+    return loadpath_read(path, &script->text, &script->len, why);
 }
 
 static ULONG add_text(struct script_list *list, const struct host_source *source, struct buf *why)
@@ -331,9 +333,8 @@ ULONG loadpath_expand(const struct host_source *sources, size_t count, struct sc
     return code;
 }
 
-int loadpath_load(lua_State *L, const struct script *script)
+int loadpath_compile(lua_State *L, struct slice text, const char *chunk, const char *mode)
 {
-    struct slice text = slice_make(script->text, script->len);
     if (slice_starts_with(text, SLICE_LIT("\xEF\xBB\xBF"))) {
         text = slice_make(text.p + 3, text.len - 3);
     }
@@ -342,5 +343,10 @@ int loadpath_load(lua_State *L, const struct script *script)
         size_t skip = line_end == NULL ? text.len : (size_t)(line_end - text.p);
         text = slice_make(text.p + skip, text.len - skip);
     }
-    return luaL_loadbufferx(L, text.len == 0 ? "" : text.p, text.len, script->chunk, "t");
+    return luaL_loadbufferx(L, text.len == 0 ? "" : text.p, text.len, chunk, mode);
+}
+
+int loadpath_load(lua_State *L, const struct script *script)
+{
+    return loadpath_compile(L, slice_make(script->text, script->len), script->chunk, "t");
 }

@@ -58,6 +58,13 @@ void loadpath_deinit(struct script_list *list);
  * gives a meaning; ERROR_INSUFFICIENT_BUFFER. */
 ULONG loadpath_mount(const char *relative, char *out, size_t capacity);
 
+/* The whole file. *text is the caller's to free. why: may be NULL. Errors: as above. */
+ULONG loadpath_read(const char *path, char **text, size_t *len, struct buf *why);
+
+/* Compiles a text as Lua compiles a file: a byte order mark and a first line that begins with '#'
+ * are skipped. mode as in load; NULL: both. [-0, +1, -] */
+int loadpath_compile(lua_State *L, struct slice text, const char *chunk, const char *mode);
+
 /* Compiles one script: pushes the function, or an error message. [-0, +1, -]
  * A byte order mark and a first line that begins with '#' are skipped; bytecode is refused. Returns
  * LUA_OK or Lua's status. */

@@ -16,6 +16,7 @@
 #include "runtime/hostdata.h"
 #include "runtime/modules.h"
 #include "runtime/sched_lua.h"
+#include "runtime/sources.h"
 
 /* print to stderr: stdout carries the ready line or NDJSON alone. One write a line, so that workers
  * do not mix theirs. [-n, +0, e] */
@@ -96,6 +97,9 @@ ULONG luaenv_open(lua_State *L, const struct host_config *config, const char **t
     int status = lua_pcall(L, 1, 0, 0);
     if (status == LUA_OK) {
         status = modules_preload(L, config->lua_dir);
+    }
+    if (status == LUA_OK) {
+        status = sources_install(L);
     }
     if (status == LUA_OK) {
         return NO_ERROR;

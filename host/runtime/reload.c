@@ -29,6 +29,16 @@ void reload_request(struct host *host, const char *cause, struct reload_waiter *
     }
 }
 
+bool reload_request_back(struct host *host, struct reload_waiter *waiter)
+{
+    if (host->previous == NULL) {
+        return false;
+    }
+    host->reload.wanted_back = true;
+    reload_request(host, "rollback", waiter);
+    return true;
+}
+
 void reload_forget(struct reload_waiter *waiter)
 {
     list_remove(&waiter->node);
@@ -98,9 +108,9 @@ static void fail_empty(struct load_error *error)
 }
 
 /* From reading to publication. false: error says why, and nothing of it is left. */
-static bool replace(struct host *host, struct load_error *error)
+static bool replace(struct host *host, struct sources *sources, struct load_error *error)
 {
-    struct generation *generation = generation_load(host, error);
+    struct generation *generation = generation_load(host, sources, error);
     bool ok = generation != NULL;
     if (host_is_stopping(host)) {
         return false; /* the exit path closes what there is of it */
@@ -134,7 +144,12 @@ void reload_turn(struct host *host)
     }
     struct reload_result result = {.before = old->number, .error = &error};
     memset(&error, 0, sizeof error);
-    result.ok = replace(host, &error);
+    struct sources *back = reload->wanted_back ? host->previous : NULL;
+    reload->wanted_back = false;
+    if (back != NULL) {
+        back->frozen = true;
+    }
+    result.ok = replace(host, back, &error);
     result.after = result.ok ? host->current->number : host->generation_last;
     reload->running = false;
     if (!result.ok && error.exit_code == 0) {
@@ -143,6 +158,9 @@ void reload_turn(struct host *host)
     if (result.ok) {
         result.changed = (unsigned)ledger_compare(host->ledger, old->number, host->current->number);
         result.in_flight = count_in_flight(old);
+        struct sources *before = sources_ref(old->sources);
+        sources_unref(host->previous);
+        host->previous = before;
         generation_retire(old);
         reload->done++;
     } else {

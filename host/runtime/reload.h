@@ -48,6 +48,7 @@ struct reload_waiter {
 
 struct reload {
     bool wanted;
+    bool wanted_back; /* by rollback: the sources of the generation before */
     bool running;
     char cause[RELOAD_CAUSE_BYTES_MAX]; /* of the wanted one: the first */
     uint64_t wanted_ns;                 /* clock_mono_ns of it */
@@ -62,6 +63,10 @@ void reload_init(struct reload *reload);
 
 /* Another generation is wanted. cause: what the terminal shows, copied. waiter: may be NULL. */
 void reload_request(struct host *host, const char *cause, struct reload_waiter *waiter);
+
+/* The generation before the present one is wanted again, as it was read then. false: there is none.
+ */
+bool reload_request_back(struct host *host, struct reload_waiter *waiter);
 
 /* The waiter will not be called. Harmless when it was. */
 void reload_forget(struct reload_waiter *waiter);
