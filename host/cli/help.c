@@ -94,7 +94,8 @@ static void describe(const struct option_row *row, char *out, size_t cap)
     if (row->letter != 0) {
         (void)snprintf(letter, sizeof letter, "-%c, ", row->letter);
     }
-    (void)snprintf(out, cap, "%s--%s%s%s", letter, row->name, row->argument == NULL ? "" : " ",
+    (void)snprintf(out, cap, "%s--%s%s%s", letter, row->name,
+                   row->argument == NULL || row->argument[0] == '[' ? "" : " ",
                    row->argument == NULL ? "" : row->argument);
 }
 

@@ -12,6 +12,7 @@ static int run(const struct options *options)
     }
     switch (options->command) {
     case COMMAND_RUN:
+    case COMMAND_DEV:
     case COMMAND_TEST: return serve_command(options);
     case COMMAND_CHECK: return check_command(options);
     case COMMAND_CTL: return ctl_command(options);

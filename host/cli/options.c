@@ -25,6 +25,9 @@ enum option_id {
     OPTION_LIMIT,
     OPTION_LUA_DIR,
     OPTION_CONTROL,
+    OPTION_WATCH,
+    OPTION_WATCH_ALSO,
+    OPTION_WATCH_IGNORE,
     OPTION_LOG_LEVEL,
     OPTION_QUIET,
     OPTION_VERBOSE,
@@ -42,6 +45,11 @@ const struct command_row command_rows[] = {
      "SIGINT and SIGTERM stop: requests that were accepted are answered, then everything is "
      "closed. A second signal ends the waiting.\n\n"
      "moonlatch FILE [ARGUMENTS] is short for run FILE -- ARGUMENTS."},
+    {COMMAND_DEV, "dev", "dev FILE|DIR... [-- ARGUMENTS]", "serve scripts while you work on them",
+     "As run --watch, with a drain time of 1 s and errors of handlers shown in full to the client. "
+     "A saved file is live in milliseconds; when it is broken, the terminal says where, and what "
+     "was "
+     "there before serves on."},
     {COMMAND_TEST, "test", "test FILE|DIR... -- COMMAND [ARGUMENTS]", "serve while a command runs",
      "Serves on a free port, then runs COMMAND with MOONLATCH_URL and MOONLATCH_PORT in its "
      "environment. When it ends, the server stops, and its exit code "
@@ -53,7 +61,8 @@ const struct command_row command_rows[] = {
      "when there is one."},
     {COMMAND_CTL, "ctl", "ctl QUESTION [PID]", "ask a running server",
      "Questions: reload (load the scripts anew; the answer comes when every worker serves them, or "
-     "with the error, exit code 3), rollback (the same with the scripts of the generation before), status, gens (generations alive), tree (what is "
+     "with the error, exit code 3), rollback (the same with the scripts of the generation before), "
+     "status, gens (generations alive), tree (what is "
      "open), stop (as SIGTERM does), drain (the same, but requests get as long as they "
      "take). PID is not needed while one server runs.\n\n"
      "The server listens on a socket of its own that only the same user can open."},
@@ -95,6 +104,13 @@ const struct option_row option_rows[] = {
      "epoll or io_uring; refused where it is not available (default: probed)"},
     {"lua-dir", 0, OPTION_LUA_DIR, "DIR", COMMAND_SERVING | COMMAND_CHECK,
      "read the modules that come with the host from here (for working on them)"},
+    {"watch", 'w', OPTION_WATCH, "[=HOW]", COMMAND_STAYING,
+     "a saved file is a reload: scripts and all that they load. HOW: inotify, or poll:MS to look "
+     "every MS milliseconds (default: inotify where there is one)"},
+    {"watch-also", 0, OPTION_WATCH_ALSO, "GLOB", COMMAND_STAYING,
+     "these files too; may be given several times"},
+    {"watch-ignore", 0, OPTION_WATCH_IGNORE, "GLOB", COMMAND_STAYING,
+     "not these files; may be given several times"},
     {"control", 0, OPTION_CONTROL, "PATH", COMMAND_SERVING | COMMAND_CTL,
      "the control socket is here (default: the user's runtime folder, named by the process)"},
     {"log-level", 0, OPTION_LOG_LEVEL, "LEVEL", COMMAND_SERVING,
@@ -126,22 +142,19 @@ static const char *const planned_options[] = {"port-fallback",
                                               "no-http2",
                                               "h2c",
                                               "ready-format",
-                                              "watch",
-                                              "watch-also",
-                                              "watch-ignore",
+                                              "env-file",
                                               "on-bad-reload",
                                               "drain-streams",
-                                              "env-file",
                                               "fault",
                                               "fault-seed",
                                               "faults",
                                               "record",
                                               "redact",
                                               "expect",
-                                              "expect-all-used",
                                               "expect-order",
                                               "no-unmatched",
                                               "max-requests",
+                                              "expect-all-used",
                                               "timeout",
                                               "report",
                                               "journal",
@@ -152,18 +165,21 @@ static const char *const planned_options[] = {"port-fallback",
                                               "inspect",
                                               "exec",
                                               NULL};
-static const char *const planned_commands[] = {"dev",    "respond", "files",      "echo",
-                                               "proxy",  "replay",  "routes",     "repl",
-                                               "health", "cert",    "completion", NULL};
+static const char *const planned_commands[] = {"respond", "files",      "echo", "proxy",
+                                               "replay",  "routes",     "repl", "health",
+                                               "cert",    "completion", NULL};
 
 /* What is being parsed. */
 struct parse {
     struct options *options;
     char *error;      /* OPTIONS_ERROR_BYTES */
+    bool drain_given; /* --drain */
     bool is_script;   /* `moonlatch FILE`: further words are arguments */
     unsigned given;   /* commands that know every option given so far */
     const char *last; /* the option that narrowed it */
 };
+
+#define DEV_DRAIN_NS UINT64_C(1000000000)
 
 static bool fail(struct parse *parse, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -417,6 +433,30 @@ static bool set_ready_fd(struct parse *parse, const char *text)
     return true;
 }
 
+static bool set_watch(struct parse *parse, const char *text)
+{
+    uint64_t ms = 0;
+    parse->options->watch = true;
+    if (text == NULL || strcmp(text, "inotify") == 0) {
+        return true;
+    }
+    if (strncmp(text, "poll:", 5) != 0 || !slice_to_u64(slice_from_cstr(text + 5), &ms) ||
+        ms < 10 || ms > 60000) {
+        return fail(parse, "--watch=%s: inotify, or poll:MS with 10 to 60000", text);
+    }
+    parse->options->poll_ms = (unsigned)ms;
+    return true;
+}
+
+static bool add_pattern(struct parse *parse, const char **list, size_t *count, const char *text)
+{
+    if (*count == OPTIONS_WATCH_MAX) {
+        return fail(parse, "%s: at most %d patterns", text, OPTIONS_WATCH_MAX);
+    }
+    list[(*count)++] = text;
+    return true;
+}
+
 static bool apply(struct parse *parse, enum option_id id, const char *text)
 {
     struct options *options = parse->options;
@@ -428,12 +468,18 @@ static bool apply(struct parse *parse, enum option_id id, const char *text)
     case OPTION_LIMIT: return set_limit(parse, text);
     case OPTION_READY_FD: return set_ready_fd(parse, text);
     case OPTION_DRAIN:
+        parse->drain_given = true;
         return parse_seconds(text, &options->drain_ns) ||
                fail(parse, "--drain %s: seconds, such as 5 or 0.5", text);
     case OPTION_PUBLIC: options->is_public = true; return true;
     case OPTION_EVAL: options->eval = text; return true;
     case OPTION_JSON: options->json = true; return true;
     case OPTION_READY_FILE: options->ready_file = text; return true;
+    case OPTION_WATCH: return set_watch(parse, text);
+    case OPTION_WATCH_ALSO:
+        return add_pattern(parse, options->watch_also, &options->watch_also_count, text);
+    case OPTION_WATCH_IGNORE:
+        return add_pattern(parse, options->watch_ignore, &options->watch_ignore_count, text);
     case OPTION_CONTROL: options->control = text; return true;
     case OPTION_LUA_DIR: options->lua_dir = text; return true;
     case OPTION_QUIET:
@@ -493,9 +539,7 @@ static bool refuse_unknown(struct parse *parse, const char *text, int letter)
 {
     char name[3] = {'-', (char)letter, '\0'};
     if (letter != 0 && letter < 256) {
-        return letter == 'w'
-                   ? fail(parse, "-w (--watch) is not built yet")
-                   : fail(parse, "unknown option %s (a script's own options go behind --)", name);
+        return fail(parse, "unknown option %s (a script's own options go behind --)", name);
     }
     size_t length = strcspn(text + 2, "=");
     if (is_in(planned_options, text + 2, length)) {
@@ -532,6 +576,13 @@ static bool take_option(struct parse *parse, int found, const char *text)
     return apply(parse, (enum option_id)row->id, optarg);
 }
 
+static int argument_kind(const struct option_row *row)
+{
+    return row->argument == NULL     ? no_argument
+           : row->argument[0] == '[' ? optional_argument
+                                     : required_argument;
+}
+
 static bool walk(struct parse *parse, int argc, char **argv)
 {
     struct option longs[sizeof option_rows / sizeof option_rows[0]];
@@ -540,12 +591,11 @@ static bool walk(struct parse *parse, int argc, char **argv)
     memset(longs, 0, sizeof longs);
     for (size_t i = 0; option_rows[i].name != NULL; i++) {
         const struct option_row *row = &option_rows[i];
-        longs[i] = (struct option){
-            row->name, row->argument == NULL ? no_argument : required_argument, NULL, row->id};
+        longs[i] = (struct option){row->name, argument_kind(row), NULL, row->id};
         if (row->letter != 0) {
             shorts[at++] = (char)row->letter;
             shorts[at++] = ':';
-            at -= row->argument == NULL ? 1 : 0;
+            at -= argument_kind(row) == required_argument ? 0 : 1;
         }
     }
     shorts[at] = '\0';
@@ -590,7 +640,12 @@ static bool check_whole(struct parse *parse)
                     options->eval != NULL ? "-e and files exclude each other" : "no script given");
     }
     if (options->command == COMMAND_CTL && (options->word_count < 1 || options->word_count > 2)) {
-        return fail(parse, "ctl needs one question: reload, rollback, status, gens, tree, drain or stop");
+        return fail(parse,
+                    "ctl needs one question: reload, rollback, status, gens, tree, drain or stop");
+    }
+    if (options->command == COMMAND_DEV) {
+        options->watch = true;
+        options->drain_ns = parse->drain_given ? options->drain_ns : DEV_DRAIN_NS;
     }
     if (options->command == COMMAND_TEST && options->arg_count == 0) {
         return fail(parse, "test needs a command: test FILE -- COMMAND");

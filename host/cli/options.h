@@ -21,6 +21,7 @@
 enum {
     OPTIONS_LISTEN_MAX = 16,  /* -l, as many as the host takes */
     OPTIONS_SET_MAX = 256,    /* --set */
+    OPTIONS_WATCH_MAX = 64,   /* --watch-also, --watch-ignore, each */
     OPTIONS_ERROR_BYTES = 512 /* a refusal, one line */
 };
 
@@ -33,10 +34,12 @@ enum command_id {
     COMMAND_VERSION = 1 << 3,
     COMMAND_HELP = 1 << 4,
     COMMAND_MAN = 1 << 5,
-    COMMAND_CTL = 1 << 6
+    COMMAND_CTL = 1 << 6,
+    COMMAND_DEV = 1 << 7
 };
 
-#define COMMAND_SERVING (COMMAND_RUN | COMMAND_TEST)
+#define COMMAND_SERVING (COMMAND_RUN | COMMAND_TEST | COMMAND_DEV)
+#define COMMAND_STAYING (COMMAND_RUN | COMMAND_DEV)
 #define COMMAND_ANY     0xFFFFU
 
 enum color_mode { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -65,6 +68,12 @@ struct options {
     enum host_trace trace;
     enum loop_backend backend;
     const char *lua_dir;
+    bool watch;          /* -w */
+    unsigned poll_ms;    /* --watch=poll:MS; 0: as the system tells */
+    const char *watch_also[OPTIONS_WATCH_MAX];
+    size_t watch_also_count;
+    const char *watch_ignore[OPTIONS_WATCH_MAX];
+    size_t watch_ignore_count;
     const char *control; /* --control; NULL: the usual place */
     bool json;
     const char *ready_file;
@@ -86,7 +95,7 @@ struct option_row {
     const char *name;     /* without dashes */
     int letter;           /* 0: none */
     int id;               /* enum in options.c */
-    const char *argument; /* its name; NULL: takes none */
+    const char *argument; /* its name; NULL: takes none; "[=X]": may be left out */
     unsigned commands;    /* enum command_id, ored */
     const char *help;     /* one line or a few, broken by the printer */
 };

@@ -60,9 +60,18 @@ static void put_reload(const struct term *term, const struct host_event *event)
 static void put_broken(const struct term *term, const struct host_event *event)
 {
     char line[LINE_BYTES_MAX] = "";
-    int first = (int)strcspn(event->text, "\n");
-    add(line, sizeof line, "%.*s  gen %u keeps serving%s", first, event->text, event->generation,
-        event->text + first);
+    size_t first = strcspn(event->text, "\n");
+    const char *rest = event->text + first;
+    size_t second = strspn(rest, "\n\t ");
+    if (first > 0 && event->text[first - 1] == ':' &&
+        second > 0) { /* "error loading module ...:" */
+        size_t len = strcspn(rest + second, "\n");
+        add(line, sizeof line, "%.*s  ", (int)len, rest + second);
+        rest += second + len;
+        first--;
+    }
+    add(line, sizeof line, "%.*s  gen %u keeps serving%s", (int)first, event->text,
+        event->generation, rest);
     put(term, true, "broken", line);
     if (event->hint != NULL) {
         term_hint(term, event->hint);
@@ -74,7 +83,8 @@ static void put_closed(const struct options *options, const struct term *term,
 {
     char line[LINE_BYTES_MAX] = "";
     const struct host_closed *closed = event->closed;
-    if (closed->left == 0 && closed->cut == 0 && options->log_level < LOG_LEVEL_DEBUG) {
+    if (closed->left == 0 && closed->cut == 0 && options->log_level < LOG_LEVEL_DEBUG &&
+        options->command != COMMAND_DEV) {
         return;
     }
     add(line, sizeof line, "gen %u  ", event->generation);

@@ -220,6 +220,13 @@ static bool configure(struct serve *serve, struct host_config *config)
     config->lua_dir = options->lua_dir;
     config->control = options->command != COMMAND_TEST || options->control != NULL;
     config->control_path = options->control;
+    config->watch = options->watch;
+    config->show_errors = options->command == COMMAND_DEV;
+    config->watch_poll_ms = options->poll_ms;
+    config->watch_also = options->watch_also;
+    config->watch_also_count = options->watch_also_count;
+    config->watch_ignore = options->watch_ignore;
+    config->watch_ignore_count = options->watch_ignore_count;
     config->log = &serve->log;
     config->on_trace = options->trace == HOST_TRACE_OFF ? NULL : on_trace;
     config->on_event = on_event;

@@ -273,6 +273,7 @@ static bool open_member(struct member *member, struct generation *generation, ui
         .generation = generation->number,
         .worker = worker,
         .bytes_max = host->limits.memory_bytes,
+        .show_errors = host->config->show_errors,
     };
     member->host = host;
     member->generation = generation;
@@ -299,7 +300,8 @@ static bool open_member(struct member *member, struct generation *generation, ui
 static bool is_loaded(void *ctx)
 {
     const struct member *member = ctx;
-    return member->chunks_loading == 0 || member->load_failed || host_is_stopping(member->host);
+    return member->chunks_loading == 0 || member->load_failed || host_is_stopping(member->host) ||
+           reload_restarts(&member->host->reload);
 }
 
 /* (member, values...) -> -; makes the array of { path, mount, value } that lua/moonlatch/mount.lua
@@ -388,7 +390,7 @@ static bool load_member(struct member *member)
         }
         return false;
     }
-    if (member->load_failed || host_is_stopping(host) || !mount_member(member)) {
+    if (member->load_failed || host_is_stopping(host) || member->chunks_loading > 0 || !mount_member(member)) {
         return false;
     }
     state_enter(&member->state, STATE_LOADED);

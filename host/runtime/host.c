@@ -14,6 +14,7 @@
 #include "runtime/hostdata.h"
 #include "runtime/port_holder.h"
 #include "runtime/signal_watch.h"
+#include "runtime/watch.h"
 #include "runtime/worker.h"
 
 enum {
@@ -160,6 +161,9 @@ static bool is_over(void *ctx)
         if (!generation_is_live(host->current)) {
             host_stop(host, HOST_CAUSE_END, HOST_EXIT_OK, NULL);
         }
+    }
+    if (host->watch != NULL) {
+        watch_refresh(host->watch, host->current->sources);
     }
     return host_is_stopping(host) || reload_is_due(host);
 }
@@ -431,6 +435,14 @@ static void serve(struct host *host)
         stop_for_load(host, &error);
         return;
     }
+    if (host->config->watch) {
+        if (watch_open(host, host->config->watch_poll_ms, &host->watch) != NO_ERROR) {
+            host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL,
+                      "--watch is not available here");
+            return;
+        }
+        watch_follow(host->watch, generation->sources, false);
+    }
     tell_ready(host);
     generation_watch_end(generation);
     while (host_wait(host, is_over, host, UINT64_MAX) && !host_is_stopping(host)) {
@@ -604,6 +616,7 @@ int host_run(const struct host_config *config, struct host_verdict *verdict)
     exit_run(host, verdict);
     conclude(host, verdict);
     ctl_close(host->ctl, verdict);
+    watch_close(host->watch);
     host_tell(host, &(struct host_event){.kind = HOST_EVENT_SUMMARY,
                                          .cause = verdict->cause,
                                          .code = verdict->code,

@@ -17,6 +17,7 @@
 #include "runtime/reload.h"
 
 struct ctl;
+struct watch;
 struct guard;
 struct worker;
 
@@ -43,6 +44,7 @@ struct host {
     struct generation *current;         /* published; NULL before */
     struct sources *previous;           /* what served before current; NULL: nothing */
     struct reload reload;
+    struct watch *watch; /* NULL: files are not followed */
     struct ctl *ctl;   /* control socket; NULL: none */
     uint64_t drain_ns; /* config's, unless `ctl drain` has said otherwise */
     _Atomic bool closing; /* contract calls are those of a retiring generation: traced as such */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "binding/ledger.h"
 #include "runtime/hostdata.h"
+#include "runtime/watch.h"
 #include "runtime/worker.h"
 
 void reload_init(struct reload *reload)
@@ -24,9 +25,19 @@ void reload_request(struct host *host, const char *cause, struct reload_waiter *
         reload->wanted_ns = clock_mono_ns();
         (void)snprintf(reload->cause, sizeof reload->cause, "%s", cause);
     }
+    reload->only_watched = false;
     if (waiter != NULL) {
         list_push_back(&reload->waiters, &waiter->node);
     }
+}
+
+void reload_request_watched(struct host *host, const char *cause)
+{
+    struct reload *reload = &host->reload;
+    bool only = !reload->wanted || reload->only_watched;
+    reload_request(host, cause, NULL);
+    reload->only_watched = only;
+    reload->restart = true;
 }
 
 bool reload_request_back(struct host *host, struct reload_waiter *waiter)
@@ -123,25 +134,46 @@ static bool replace(struct host *host, struct sources *sources, struct load_erro
     if (!ok && host_is_stopping(host)) {
         return false;
     }
+    if (host->watch != NULL) {
+        watch_follow(host->watch, newest(host)->sources, !ok);
+    }
     if (!ok) {
         generation_discard(newest(host));
     }
     return ok;
 }
 
+/* What the watcher saw while the last load ran may have been in it. */
+static bool is_stale_wish(struct host *host)
+{
+    const struct reload *reload = &host->reload;
+    return reload->only_watched && host->watch != NULL && reload->wanted_ns < reload->ended_ns &&
+           !watch_differs(host->watch);
+}
+
+static void move_waiters(struct list *from, struct list *to)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(from)) != NULL) {
+        list_push_back(to, node);
+    }
+}
+
 void reload_turn(struct host *host)
 {
     struct reload *reload = &host->reload;
+    if (is_stale_wish(host)) {
+        reload->wanted = false;
+        return;
+    }
     struct generation *old = host->current;
     struct load_error error;
-    struct list_node *node;
     uint64_t started_ns = reload->wanted_ns;
     assert(reload_is_due(host) && !reload->running && list_is_empty(&reload->told));
     reload->wanted = false;
     reload->running = true;
-    while ((node = list_pop_front(&reload->waiters)) != NULL) {
-        list_push_back(&reload->told, node);
-    }
+    reload->restart = false;
+    move_waiters(&reload->waiters, &reload->told);
     struct reload_result result = {.before = old->number, .error = &error};
     memset(&error, 0, sizeof error);
     struct sources *back = reload->wanted_back ? host->previous : NULL;
@@ -150,6 +182,13 @@ void reload_turn(struct host *host)
         back->frozen = true;
     }
     result.ok = replace(host, back, &error);
+    reload->ended_ns = clock_mono_ns();
+    if (!result.ok && reload->restart && !host_is_stopping(host)) {
+        reload->running = false;
+        reload->wanted_ns = started_ns;
+        move_waiters(&reload->told, &reload->waiters);
+        return; /* the next turn loads what is there now */
+    }
     result.after = result.ok ? host->current->number : host->generation_last;
     reload->running = false;
     if (!result.ok && error.exit_code == 0) {

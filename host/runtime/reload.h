@@ -50,8 +50,11 @@ struct reload {
     bool wanted;
     bool wanted_back; /* by rollback: the sources of the generation before */
     bool running;
+    bool restart;      /* a file has changed while it was being loaded: load again */
+    bool only_watched; /* nobody but the watcher wants it */
     char cause[RELOAD_CAUSE_BYTES_MAX]; /* of the wanted one: the first */
     uint64_t wanted_ns;                 /* clock_mono_ns of it */
+    uint64_t ended_ns;                  /* of the last one */
     struct list waiters;                /* for the wanted one */
     struct list told;                   /* for the running one */
     unsigned done, failed;              /* so far */
@@ -63,6 +66,16 @@ void reload_init(struct reload *reload);
 
 /* Another generation is wanted. cause: what the terminal shows, copied. waiter: may be NULL. */
 void reload_request(struct host *host, const char *cause, struct reload_waiter *waiter);
+
+/* The same for the watcher: a load that is under way begins anew, and nothing is done when the files
+ * are by then what was loaded. */
+void reload_request_watched(struct host *host, const char *cause);
+
+/* Whether a load that is under way is to be given up for a newer one. */
+static inline bool reload_restarts(const struct reload *reload)
+{
+    return reload->running && reload->restart;
+}
 
 /* The generation before the present one is wanted again, as it was read then. false: there is none.
  */

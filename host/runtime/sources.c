@@ -106,8 +106,7 @@ const struct source *sources_at(struct sources *sources, size_t index)
 ULONG sources_read_scripts(struct sources *sources, const struct host_config *config,
                            struct buf *why)
 {
-    ULONG code =
-        loadpath_expand(config->sources, config->source_count, &sources->scripts, why);
+    ULONG code = loadpath_expand(config->sources, config->source_count, &sources->scripts, why);
     (void)pthread_mutex_lock(&sources->mutex);
     for (size_t i = 0; i < sources->scripts.count; i++) {
         const struct script *script = &sources->scripts.items[i];

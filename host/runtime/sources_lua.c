@@ -8,6 +8,7 @@
 
 #include "binding/state.h"
 #include "runtime/generation.h"
+#include "runtime/hostdata.h"
 
 enum { CANDIDATE_BYTES_MAX = 4096 };
 
@@ -23,12 +24,23 @@ static bool is_loading(lua_State *L)
     return phase == STATE_LOADING || phase == STATE_LOADED;
 }
 
+/* The coordinator wants to know of files that are loaded while serving. */
+static void tell_new(lua_State *L, unsigned version)
+{
+    const struct generation *generation = generation_of(L);
+    if (!is_loading(L) && atomic_load(&generation->sources->version) != version) {
+        loop_wake(generation->host->loop);
+    }
+}
+
 /* Reads and compiles; pushes the function or a message. */
 static int load_path(lua_State *L, const char *path, const char *mode)
 {
     struct source_text text;
-    ULONG code =
-        sources_read(generation_of(L)->sources, path, is_loading(L), true, &text);
+    struct sources *sources = generation_of(L)->sources;
+    unsigned version = atomic_load(&sources->version);
+    ULONG code = sources_read(sources, path, is_loading(L), true, &text);
+    tell_new(L, version);
     if (code != NO_ERROR) {
         (void)lua_pushfstring(L,
                               code == ERROR_FILE_NOT_FOUND
@@ -38,8 +50,7 @@ static int load_path(lua_State *L, const char *path, const char *mode)
         return LUA_ERRFILE;
     }
     (void)lua_pushfstring(L, "@%s", path);
-    int status =
-        loadpath_compile(L, slice_make(text.p, text.len), lua_tostring(L, -1), mode);
+    int status = loadpath_compile(L, slice_make(text.p, text.len), lua_tostring(L, -1), mode);
     lua_remove(L, -2);
     sources_give_back(&text);
     return status;
@@ -121,8 +132,10 @@ static int try_candidate(lua_State *L, const char *name, const char *path)
     struct source_text text;
     struct sources *sources = generation_of(L)->sources;
     bool loading = is_loading(L);
-    if (sources_read(sources, path, loading, loading && is_ours(sources, path), &text) !=
-        NO_ERROR) {
+    unsigned version = atomic_load(&sources->version);
+    ULONG code = sources_read(sources, path, loading, loading && is_ours(sources, path), &text);
+    tell_new(L, version);
+    if (code != NO_ERROR) {
         return 0;
     }
     (void)lua_pushfstring(L, "@%s", path);
