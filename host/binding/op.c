@@ -50,10 +50,10 @@ LPOVERLAPPED op_begin(struct op *op, HANDLE queue)
 bool op_started(struct op *op, ULONG result)
 {
     assert(op->busy);
+    op->status = result;
     if (result == ERROR_IO_PENDING) {
         return false;
     }
-    op->status = result;
     op->bytes = result == NO_ERROR ? (ULONG)op->loop.overlapped.InternalHigh : 0;
     op->busy = result == NO_ERROR;
     return true;

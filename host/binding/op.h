@@ -23,7 +23,7 @@ struct op {
     struct loop_op loop; /* first: the contract hands its address back */
     struct wait wait;    /* who waits for it, if anybody */
     HANDLE queue;        /* for cancelling */
-    ULONG status;        /* final code, after the completion or after NO_ERROR */
+    ULONG status;        /* what the call returned, then the final code */
     ULONG bytes;         /* count, likewise */
     bool busy;           /* the completion has not come */
     /* Called when the completion came, before the waiting task is woken; may free the op's memory.

@@ -125,7 +125,8 @@ void httpreq_pool_deinit(struct request_pool *pool);
 struct request *httpreq_acquire(struct request_pool *pool);
 void httpreq_release(struct request *r);
 
-/* Posts the receive. Errors: as HttpReceiveHttpRequest; then nothing is in flight. */
+/* Posts the receive. Errors: as HttpReceiveHttpRequest; then nothing is in flight. After NO_ERROR
+ * r->receive.status tells whether a request was waiting (NO_ERROR) or is waited for. */
 ULONG httpreq_receive(struct request *r, HANDLE queue);
 
 /* DELIVERED -> LIVE in the state; task NULL: pulled. false: STATE_REQUESTS_MAX or no memory. */

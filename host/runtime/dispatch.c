@@ -60,7 +60,7 @@ static bool may_go_on(struct dispatch_lane *lane, ULONG code)
 static void post(struct dispatch_lane *lane)
 {
     struct dispatch *d = lane->dispatch;
-    while (lane->posted < DISPATCH_RECEIVES && !lane->pulled && !lane->broken && !d->stopped) {
+    while (lane->posted < lane->wanted && !lane->pulled && !lane->broken && !d->stopped) {
         if (alive(d) >= DISPATCH_REQUESTS_MAX) {
             d->pool.starved = true;
             return;
@@ -82,6 +82,9 @@ static void post(struct dispatch_lane *lane)
         }
         list_push_back(&lane->receives, &r->node);
         lane->posted++;
+        if (r->receive.status == NO_ERROR && lane->wanted < DISPATCH_RECEIVES_MAX) {
+            lane->wanted++; /* a request that has to wait is parsed twice */
+        }
     }
 }
 
@@ -334,6 +337,7 @@ ULONG dispatch_add_queue(struct dispatch *d, uint64_t queue_id, HANDLE queue)
     lane->dispatch = d;
     lane->queue = queue;
     lane->queue_id = queue_id;
+    lane->wanted = DISPATCH_RECEIVES;
     list_init(&lane->receives);
     return NO_ERROR;
 }

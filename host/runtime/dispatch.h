@@ -24,7 +24,8 @@ enum {
     DISPATCH_QUEUES_MAX = 64, /* queues of one worker */
     DISPATCH_RETRY_MS = 100,  /* pause before receives are posted again after lack of memory */
     DISPATCH_OLDER_MAX = 4,   /* states that retire here */
-    DISPATCH_RECEIVES = 8,    /* posted on each queue */
+    DISPATCH_RECEIVES = 8,    /* posted on each queue at first; */
+    DISPATCH_RECEIVES_MAX = 256, /* one more for each request that found none waiting */
     DISPATCH_REQUESTS_MAX =
         16384 /* alive in one worker; past it nothing is posted until one ends */
 };
@@ -36,6 +37,7 @@ struct dispatch_lane {
     uint64_t queue_id;    /* its node in the ledger */
     struct list receives; /* struct request.node: in flight */
     unsigned posted;      /* how many */
+    unsigned wanted;      /* how many there should be: DISPATCH_RECEIVES and more */
     bool pulled;          /* the current state pulls it: nothing is posted */
     bool broken;          /* a receive failed for good (queue closed or shut down) */
 };
