@@ -42,6 +42,7 @@ enum {
     SHARD_SPARE_CALLS = 1024,
     SHARD_SPARE_REQUESTS = 1024,
     SHARD_HEADERS_MAX = H1_HEADER_COUNT_MAX,
+    SHARD_HOST_MAX = 64, /* a longer Host is judged each time */
     SHARD_COOKED_MAX = 3 * H1_TARGET_BYTES_MAX + 512, /* a cooked URL is at most this long */
     SHARD_ACCEPTS_PER_EVENT = 64
 };
@@ -91,6 +92,7 @@ struct shard {
      * no second parse. */
     struct request *scratch_of; /* NULL = scratch holds nothing */
     struct h1_head head;
+    char host[SHARD_HOST_MAX]; /* the Host accepted last: head.host_known */
     struct h1_header headers[SHARD_HEADERS_MAX];
     struct url_cooked cooked_at;
     char cooked[SHARD_COOKED_MAX];

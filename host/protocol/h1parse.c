@@ -475,7 +475,8 @@ static enum h1_result note_host(struct walk *w, struct slice value)
     if (H1_BREAKS(H1_RULE_HOST_REPEATED, repeated)) {
         return refuse(w, H1_RULE_HOST_REPEATED);
     }
-    if (H1_BREAKS(H1_RULE_HOST_MALFORMED, !url_is_host(value))) {
+    w->head->host_is_known = value.len > 0 && slice_equal(value, w->head->host_known);
+    if (H1_BREAKS(H1_RULE_HOST_MALFORMED, !w->head->host_is_known && !url_is_host(value))) {
         return refuse(w, H1_RULE_HOST_MALFORMED);
     }
     w->head->host_field = value;
@@ -624,8 +625,7 @@ enum h1_result h1_parse_head(const char *p, size_t len, size_t scanned_before,
     if (len == 0 || (scanned_before > 0 && !too_long && !has_news(p, len, scanned_before))) {
         return H1_NEED_MORE;
     }
-    struct h1_header *headers = head->headers;
-    *head = (struct h1_head){.headers = headers};
+    *head = (struct h1_head){.headers = head->headers, .host_known = head->host_known};
     struct walk w = {.p = p,
                      .end = too_long ? p + limits->head_bytes_max : p + len,
                      .limits = limits,

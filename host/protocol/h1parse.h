@@ -60,9 +60,12 @@ struct h1_header {
 enum h1_target { H1_TARGET_ORIGIN, H1_TARGET_ABSOLUTE, H1_TARGET_AUTHORITY, H1_TARGET_ASTERISK };
 
 /* A request head. The caller sets `headers` (room for limits->header_count_max entries) before the
- * call and keeps it; everything else is written by h1_parse_head and valid after H1_OK only. */
+ * call and keeps it, and `host_known`; everything else is written by h1_parse_head and valid after
+ * H1_OK only. */
 struct h1_head {
     struct h1_header *headers; /* caller's array, in order of arrival */
+    struct slice host_known;   /* a Host that was accepted before: the same is not judged again.
+                                  May be empty */
     struct slice method;
     struct slice target;     /* exactly as sent */
     struct slice host;       /* of the target in absolute and authority form, else the Host
@@ -82,6 +85,7 @@ struct h1_head {
     bool keep_alive;      /* what version and Connection say (RFC 9112 9.3) */
     bool expect_continue; /* HTTP/1.1, a body, and Expect: 100-continue */
     bool upgrade;         /* HTTP/1.1, Connection: upgrade, and an Upgrade field */
+    bool host_is_known;   /* the Host field is host_known */
 };
 
 enum h1_result { H1_OK, H1_NEED_MORE, H1_REFUSED };
