@@ -8,12 +8,14 @@
 -- its URLs are registered. Garbage is collected after each step (each assertion) and twice after
 -- each test; then nothing may live that did not live before it: no session, group, URL, queue,
 -- request, stream, timer, task or suspended coroutine. What does is named with its place.
+-- A test whose provider lacks something says so: test.needs "ipv6" before it.
 -- test.run reports on stderr, stops the host, and makes its exit code 1 when a test failed.
 
 local test = {}
 
 local list = {}          -- { name =, body = }, in order
 local steps = 0          -- assertions of the running test
+local needed             -- capability that the next test needs, or nil
 local settle_s <const> = 2 -- time that calls under way get to come back before they count as leaks
 
 -- ------------------------------------------------------------------------------- assertions --
@@ -164,7 +166,20 @@ end
 -- Adds a test.
 local function add(_, name, body)
   assert(type(name) == "string" and type(body) == "function", "test(name, function)")
-  list[#list + 1] = { name = name, body = body }
+  list[#list + 1] = { name = name, body = body, needs = needed }
+  needed = nil
+end
+
+-- The next test needs a capability of the provider, by its name in `moonlatch version --json`.
+-- Where the script was started with --set lacks=NAME,NAME... and it is among them, that test is
+-- skipped by name.
+function test.needs(capability)
+  needed = capability
+end
+
+local function is_lacking(capability)
+  local lacks = "," .. (http.arg.lacks or "") .. ","
+  return capability ~= nil and lacks:find("," .. capability .. ",", 1, true) ~= nil
 end
 
 -- Runs one. nil, or why it failed.
@@ -183,8 +198,11 @@ end
 local function run_all()
   local failed = 0
   for number, case in ipairs(list) do
-    local why = run_one(case)
-    if why then
+    local skipped = is_lacking(case.needs)
+    local why = not skipped and run_one(case)
+    if skipped then
+      print(("ok %d - %s # skip: the provider lacks %s"):format(number, case.name, case.needs))
+    elseif why then
       failed = failed + 1
       print(("not ok %d - %s\n  %s"):format(number, case.name, why:gsub("\n", "\n  ")))
     else

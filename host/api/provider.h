@@ -19,6 +19,8 @@
     X(STREAMED_ANSWERS, "streamed_answers")   /* HttpSendResponseEntityBody */                     \
     X(AUTOMATIC_CHUNKING, "automatic_chunks") /* framed by the provider */                         \
     X(FILE_CHUNKS, "file_chunks")             /* sent by the provider */                           \
+    X(BACK_PRESSURE, "back_pressure")         /* a slow reader holds completion back */            \
+    X(LARGE_BODIES, "large_bodies")           /* requests with more than some KiB */               \
     X(STREAMED_BODIES, "streamed_bodies")     /* delivered before the whole body is here */        \
     X(CHUNKED_BODIES, "chunked_bodies")       /* Transfer-Encoding of a request */                 \
     X(EXPECT_CONTINUE, "expect_continue")     /* the interim answer 100 */                         \
@@ -50,8 +52,14 @@ const char *provider_name(void);
 /* The name of a capability, as above. */
 const char *provider_capability_name(enum provider_capability capability);
 
-/* NULL: the provider has it. Else why not, in a few words. */
-const char *provider_lacks(enum provider_capability capability);
+enum provider_support {
+    PROVIDER_HAS,    /* as documented */
+    PROVIDER_HELPED, /* not the system's; what stands around it makes up for it */
+    PROVIDER_LACKS
+};
+
+/* How far the provider has it. *reason: NULL for PROVIDER_HAS, else why not, in a few words. */
+enum provider_support provider_support(enum provider_capability capability, const char **reason);
 
 /* NULL: the documented function is called as it is. Else why it never is; what the caller gets
  * then comes from the provider's own fallback, or is ERROR_NOT_SUPPORTED. */

@@ -14,12 +14,14 @@ enum { VERSION_BYTES_MAX = 8192, REASON_BYTES_MAX = 256 };
 /* "capabilities":{"ipv6":"yes","tls":"no: not built yet",...} */
 static void put_capabilities(struct buf *text)
 {
+    static const char *const words[] = {
+        [PROVIDER_HAS] = "yes", [PROVIDER_HELPED] = "helped: ", [PROVIDER_LACKS] = "no: "};
     char value[REASON_BYTES_MAX];
     (void)buf_printf(text, ",\"capabilities\":");
     for (enum provider_capability c = 0; c < PROVIDER_CAPABILITY_COUNT; c++) {
-        const char *why = provider_lacks(c);
-        (void)snprintf(value, sizeof value, "%s%s",
-                       why == NULL ? "yes" : "no: ", why == NULL ? "" : why);
+        const char *why = NULL;
+        enum provider_support support = provider_support(c, &why);
+        (void)snprintf(value, sizeof value, "%s%s", words[support], why == NULL ? "" : why);
         (c == 0 ? jsonout_open : jsonout_text)(text, provider_capability_name(c), value);
     }
     (void)buf_printf(text, "}");

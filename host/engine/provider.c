@@ -28,10 +28,11 @@ const char *provider_capability_name(enum provider_capability capability)
     return names[capability];
 }
 
-const char *provider_lacks(enum provider_capability capability)
+enum provider_support provider_support(enum provider_capability capability, const char **reason)
 {
     assert(capability < PROVIDER_CAPABILITY_COUNT);
-    return lacks[capability];
+    *reason = lacks[capability];
+    return *reason == NULL ? PROVIDER_HAS : PROVIDER_LACKS;
 }
 
 const char *provider_skips(const char *function)

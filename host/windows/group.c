@@ -304,7 +304,7 @@ void group_deactivate_all(void)
 {
     const struct httpsys *api = httpsys();
     if (api->is_wine || api->HttpSetUrlGroupProperty == NULL) {
-        return; /* provider_lacks tells: refused there */
+        return; /* refused there */
     }
     AcquireSRWLockExclusive(&record.lock);
     for (const struct group *group = record.groups; group != NULL; group = group->next) {

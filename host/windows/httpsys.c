@@ -10,6 +10,7 @@
 enum { NAME_BYTES_MAX = 64, WINE_STREAMS_SINCE = 10 };
 
 /* Functions that Wine exports and that raise an exception nobody may catch. */
+static const char text_copied[] = "the text is copied";
 static const char ends_process[] = "Wine ends the process in it";
 static const char cancel_fallback[] = "Wine ends the process in it; the request is answered 503";
 static const char shutdown_fallback[] = "Wine ends the process in it; receives are cancelled";
@@ -33,30 +34,35 @@ static const struct {
 };
 
 /* What Wine 10 lacks, as seen (docs/providers.md). */
-static const char *const wine_lacks[PROVIDER_CAPABILITY_COUNT] = {
-    [PROVIDER_SEVERAL_URLS] = "one hidden group for each further URL",
-    [PROVIDER_IPV6] = "Wine refuses such URLs",
-    [PROVIDER_WEAK_WILDCARD] = "Wine accepts such URLs and never matches them",
-    [PROVIDER_OWN_ANSWERS] = "Wine leaves such requests unanswered",
-    [PROVIDER_AUTOMATIC_CHUNKING] = "framed by the host",
-    [PROVIDER_FILE_CHUNKS] = "read and sent from memory by the host",
-    [PROVIDER_STREAMED_BODIES] = "Wine delivers a request with its whole body",
-    [PROVIDER_CHUNKED_BODIES] = "Wine takes the chunks for a request",
-    [PROVIDER_EXPECT_CONTINUE] = "Wine sends no interim answer",
-    [PROVIDER_DECODED_PATH] = "Wine leaves the escapes in",
-    [PROVIDER_DISCONNECT] = "Wine keeps every connection open",
-    [PROVIDER_DISCONNECT_WATCH] = ends_process,
-    [PROVIDER_CANCEL] = cancel_fallback,
-    [PROVIDER_QUEUE_SHUTDOWN] = shutdown_fallback,
-    [PROVIDER_QUEUE_PROPERTIES] = "Wine refuses them",
-    [PROVIDER_GROUP_PROPERTIES] = "Wine refuses them, or ignores them",
-    [PROVIDER_QUERIES] = ends_process,
-    [PROVIDER_NAMED_QUEUES] = "Wine ignores the names",
-    [PROVIDER_BORROWED_TEXT] = "the text is copied",
-    [PROVIDER_CACHE] = ends_process,
-    [PROVIDER_AUTHENTICATION] = "Wine refuses it",
-    [PROVIDER_TLS] = "Wine refuses https",
-    [PROVIDER_HTTP2] = "Wine has HTTP/1.1 alone",
+static const struct {
+    enum provider_support support;
+    const char *reason;
+} wine[PROVIDER_CAPABILITY_COUNT] = {
+    [PROVIDER_SEVERAL_URLS] = {PROVIDER_HELPED, "one hidden group for each further URL"},
+    [PROVIDER_IPV6] = {PROVIDER_LACKS, "Wine refuses such URLs"},
+    [PROVIDER_WEAK_WILDCARD] = {PROVIDER_LACKS, "Wine accepts such URLs and never matches them"},
+    [PROVIDER_OWN_ANSWERS] = {PROVIDER_LACKS, "Wine leaves such requests unanswered"},
+    [PROVIDER_AUTOMATIC_CHUNKING] = {PROVIDER_HELPED, "framed by the host"},
+    [PROVIDER_FILE_CHUNKS] = {PROVIDER_HELPED, "read and sent from memory by the host"},
+    [PROVIDER_BACK_PRESSURE] = {PROVIDER_LACKS, "Wine takes everything at once"},
+    [PROVIDER_LARGE_BODIES] = {PROVIDER_LACKS, "Wine hangs on bodies that come in pieces"},
+    [PROVIDER_STREAMED_BODIES] = {PROVIDER_LACKS, "Wine delivers a request with its whole body"},
+    [PROVIDER_CHUNKED_BODIES] = {PROVIDER_LACKS, "Wine takes the chunks for a request"},
+    [PROVIDER_EXPECT_CONTINUE] = {PROVIDER_LACKS, "Wine sends no interim answer"},
+    [PROVIDER_DECODED_PATH] = {PROVIDER_HELPED, "decoded by the host"},
+    [PROVIDER_DISCONNECT] = {PROVIDER_LACKS, "Wine keeps every connection open"},
+    [PROVIDER_DISCONNECT_WATCH] = {PROVIDER_LACKS, ends_process},
+    [PROVIDER_CANCEL] = {PROVIDER_LACKS, cancel_fallback},
+    [PROVIDER_QUEUE_SHUTDOWN] = {PROVIDER_HELPED, shutdown_fallback},
+    [PROVIDER_QUEUE_PROPERTIES] = {PROVIDER_LACKS, "Wine refuses them"},
+    [PROVIDER_GROUP_PROPERTIES] = {PROVIDER_LACKS, "Wine refuses them, or ignores them"},
+    [PROVIDER_QUERIES] = {PROVIDER_LACKS, ends_process},
+    [PROVIDER_NAMED_QUEUES] = {PROVIDER_LACKS, "Wine ignores the names"},
+    [PROVIDER_BORROWED_TEXT] = {PROVIDER_HELPED, text_copied},
+    [PROVIDER_CACHE] = {PROVIDER_LACKS, ends_process},
+    [PROVIDER_AUTHENTICATION] = {PROVIDER_LACKS, "Wine refuses it"},
+    [PROVIDER_TLS] = {PROVIDER_LACKS, "Wine refuses https"},
+    [PROVIDER_HTTP2] = {PROVIDER_LACKS, "Wine has HTTP/1.1 alone"},
 };
 
 /* The process record of this folder; written once, by load. */
@@ -139,19 +145,24 @@ const char *provider_capability_name(enum provider_capability capability)
     return texts[capability];
 }
 
-const char *provider_lacks(enum provider_capability capability)
+enum provider_support provider_support(enum provider_capability capability, const char **reason)
 {
     const struct httpsys *api = httpsys();
+    *reason = NULL;
     if (api->is_wine) {
-        bool streams =
-            capability != PROVIDER_STREAMED_ANSWERS || api->HttpSendResponseEntityBody != NULL;
-        return streams ? wine_lacks[capability] : ends_process;
+        if (capability == PROVIDER_STREAMED_ANSWERS && api->HttpSendResponseEntityBody == NULL) {
+            *reason = ends_process;
+            return PROVIDER_LACKS;
+        }
+        *reason = wine[capability].reason;
+        return wine[capability].support;
     }
     if (capability == PROVIDER_BORROWED_TEXT) {
-        return "the text is copied";
+        *reason = text_copied;
+    } else if (capability == PROVIDER_AUTOMATIC_CHUNKING && !api->can_chunk) {
+        *reason = "framed by the host";
     }
-    return capability == PROVIDER_AUTOMATIC_CHUNKING && !api->can_chunk ? "framed by the host"
-                                                                        : NULL;
+    return *reason == NULL ? PROVIDER_HAS : PROVIDER_HELPED;
 }
 
 const char *provider_skips(const char *function)

@@ -34,14 +34,31 @@ local function parse_headers(text)
   return status, headers
 end
 
--- Starts curl; `wait` on what it returns gives the answer.
-function client.start(url, ...)
-  local base = os.tmpname()
-  local words = {}
-  for index, word in ipairs { ... } do words[index] = quoted(word) end
+local is_windows = package.config:sub(1, 1) == "\\"
+
+-- With the shell of Windows: a script of its own, so that nothing is quoted twice.
+local function run_windows(base, url, words)
+  for index, word in ipairs(words) do words[index] = '"' .. word:gsub("%%", "%%%%") .. '"' end
+  local script <close> = assert(io.open(base .. ".cmd", "w"))
+  script:write(("@curl -sS --max-time 20 -D %s.head -o %s.body %s \"%s\" 2>%s.err <nul\n"
+    .. "@echo %%errorlevel%%>%s.now\n@move %s.now %s.exit >nul\n"):format(base, base,
+    table.concat(words, " "), (url:gsub("%%", "%%%%")), base, base, base, base))
+  script:close()
+  os.execute(("start /b cmd /c %s.cmd >nul 2>nul <nul"):format(base))
+end
+
+local function run_posix(base, url, words)
+  for index, word in ipairs(words) do words[index] = quoted(word) end
   os.execute(("(curl -sS --max-time 20 -D %s.head -o %s.body %s %s 2>%s.err; echo $? >%s.now; "
     .. "mv %s.now %s.exit) </dev/null >/dev/null 2>&1 &"):format(base, base,
     table.concat(words, " "), quoted(url), base, base, base, base))
+end
+
+-- Starts curl; `wait` on what it returns gives the answer.
+function client.start(url, ...)
+  local base = os.tmpname()
+  local run = is_windows and run_windows or run_posix
+  run(base, url, { ... })
   return {
     wait = function()
       for _ = 1, 2500 do
@@ -53,6 +70,7 @@ function client.start(url, ...)
         http.sleep(0.01)
       end
       os.remove(base)
+      os.remove(base .. ".cmd")
       local status, headers = parse_headers(take_file(base .. ".head"))
       return {
         status = status,

@@ -34,6 +34,7 @@ test("types name themselves", function()
   end
 end)
 
+test.needs "own_answers"
 test("both forms of a call are the same", function()
   local queue <close> = http.queue {}
   local session <close> = http.session {}
@@ -62,6 +63,7 @@ test("closing twice is silent", function()
   test.truthy(queue.closed and session.closed and group.closed and url.closed)
 end)
 
+test.needs "own_answers"
 test("closing parents first closes children", function()
   local queue, session, group = make()
   local url = group:add_url(address .. "/parents/", function() return "x" end)
@@ -73,6 +75,7 @@ test("closing parents first closes children", function()
   queue:close()
 end)
 
+test.needs "own_answers"
 test("closing a queue first unbinds its groups", function()
   local queue, session, group = make()
   local url <close> = group:add_url(address .. "/unbound/", function() return "x" end)
@@ -101,6 +104,7 @@ test("an unregistered group is closed by the collector", function()
   test.equal(kept[1], nil)
 end)
 
+test.needs "own_answers"
 test("a registered group stays until its URL is closed", function()
   local url
   do
@@ -123,6 +127,7 @@ test("a URL that was dropped goes on serving", function()
   test.equal(client.ask(address .. "/dropped/").body, "kept")
 end)
 
+test.needs "own_answers"
 test("a block closes in reverse order", function()
   do
     local queue <close> = http.queue {}
@@ -174,6 +179,7 @@ test("wrong arguments raise with the place", function()
   test.raises(function() http.add_url("/x/") end, "objects_test%.lua:%d+")
 end)
 
+test.needs "queue_properties"
 test("properties by name, with units", function()
   local queue <close> = http.queue { length = 10 }
   local session <close> = http.session { timeouts = { header_wait = 5 } }
@@ -190,6 +196,7 @@ test("properties by name, with units", function()
   test.raises(function() queue.state = "sleepy" end, "state")
 end)
 
+test.needs "queue_properties"
 test("an inactive group answers 503", function()
   local queue <close> = http.queue { verbosity = "limited" }
   local session <close> = http.session {}

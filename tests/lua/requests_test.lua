@@ -74,6 +74,7 @@ test("nil, error is an answer of the error", function()
   test.equal(ask(function() return nil, "oops" end).status, 500)
 end)
 
+test.needs "large_bodies"
 test("a body read in pieces", function()
   local sizes, total = 0, 0
   local answer = ask(function(request)
@@ -101,6 +102,7 @@ test("a body as a whole, with a limit", function()
   test.equal(answer.body, "[]")
 end)
 
+test.needs "large_bodies"
 test("save writes a file", function()
   local path, body = os.tmpname(), client.file(("y"):rep(200000))
   local answer = ask(function(request) return { bytes = request:save(path, { limit = "1M" }) } end,
@@ -112,6 +114,7 @@ test("save writes a file", function()
   os.remove(body)
 end)
 
+test.needs "large_bodies"
 test("save past its limit leaves nothing", function()
   local path, body = os.tmpname(), client.file(("y"):rep(200000))
   os.remove(path)
@@ -145,6 +148,7 @@ test("a stream by hand", function()
     { 200, "123", "text/x" })
 end)
 
+test.needs "cancel"
 test("an error in a stream cuts it", function()
   local answer = ask(function(request)
     local out <close> = request:stream(200)
@@ -176,6 +180,7 @@ test("a slow handler does not hold up others", function()
   test.equal(slow.wait().body, "slow")
 end)
 
+test.needs "disconnect_watch"
 test("a client that goes away ends its handler", function()
   local ended
   handler = function(request)
@@ -188,6 +193,7 @@ test("a client that goes away ends its handler", function()
   if ended ~= "a write" then test.match(tostring(ended), "cancelled") end
 end)
 
+test.needs "back_pressure"
 test("a slow reader holds up its own handler alone", function()
   local written = 0
   handler = function(request)

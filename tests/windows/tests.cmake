@@ -19,3 +19,23 @@ foreach(source IN LISTS contract_sources)
   add_test(NAME contract/${name} COMMAND contract_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(contract/${name} PROPERTIES LABELS contract TIMEOUT 240 RUN_SERIAL ON)
 endforeach()
+
+# The Lua tests run inside the program and start a client beside it.
+add_executable(curl ${tests_dir}/windows/curl.c)
+set_target_properties(curl PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin)
+target_link_libraries(curl PRIVATE ml_flags)
+file(GLOB lua_scripts CONFIGURE_DEPENDS ${tests_dir}/lua/*_test.lua)
+foreach(script IN LISTS lua_scripts)
+  cmake_path(GET script STEM name)
+  add_test(NAME lua/${name}
+           COMMAND sh ${tests_dir}/windows/lua_test.sh $<TARGET_FILE:moonlatch>
+                   $<TARGET_FILE_DIR:curl> ${script}
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(lua/${name} PROPERTIES LABELS lua TIMEOUT 240 RUN_SERIAL ON)
+endforeach()
+
+# The program from outside: scripts of scripts/, Ctrl-C, what is refused.
+add_test(NAME windows/program
+         COMMAND sh ${tests_dir}/windows/program_test.sh $<TARGET_FILE:moonlatch>
+         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(windows/program PROPERTIES LABELS windows TIMEOUT 240 RUN_SERIAL ON)

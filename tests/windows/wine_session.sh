@@ -9,7 +9,8 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 root=$here/build/windows/wine
 
 if [ -z "${MOONLATCH_WINE-}" ]; then
-    MOONLATCH_WINE=$root exec unshare --net --mount --pid --fork --kill-child \
+    # Two sessions would share Wine's helpers, which live in one namespace only.
+    MOONLATCH_WINE=$root exec flock "$here/build/windows/session.lock" unshare --net --mount --pid --fork --kill-child \
         --propagation private sh "$0" "$@"
 fi
 
