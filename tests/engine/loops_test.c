@@ -1016,7 +1016,7 @@ static void loops_borrowed_bytes_outlive_a_refused_body(void **state)
     two_close(&two);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loops_a_request_travels_to_the_loop_that_receives),
@@ -1046,6 +1046,6 @@ int main(void)
         cmocka_unit_test(loops_borrowed_bytes_live_until_the_request_is_cancelled),
         cmocka_unit_test(loops_borrowed_bytes_outlive_a_refused_body),
     };
-    rig_start();
+    rig_start(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
