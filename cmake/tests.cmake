@@ -126,6 +126,17 @@ if(TARGET moonlatch)
   endforeach()
 endif()
 
+# Instructions a request: of what ships, as no other build has the figures that are recorded.
+if(TARGET moonlatch AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND NOT ML_SANITIZE)
+  add_executable(bench_steady ${tests_dir}/bench/steady.c)
+  target_link_libraries(bench_steady PRIVATE ml_flags)
+  add_dependencies(program_tests bench_steady)
+  register_test(bench instructions ${tests_dir}/bench/instructions.sh
+                sh ${tests_dir}/bench/instructions.sh $<TARGET_FILE:bench_steady>
+                "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_SYSTEM_PROCESSOR} \
+Lua ${LUA_VERSION}")
+endif()
+
 # Without libFuzzer each corpus is still read once, as a regression test.
 if(NOT ML_FUZZ)
   foreach(source IN LISTS fuzz_sources)
