@@ -2,9 +2,9 @@
  * and drops thousands of times a second. Taking and giving back is a pop and a push, where malloc
  * and free cost ten times as much.
  *
- * The size is told when a cell is given back, as lua_Alloc does, so a cell has no header. Free cells
- * are reused and never given to the system before cells_deinit: what is kept is the most there ever
- * was of each size.
+ * The size is told when a cell is given back, as lua_Alloc does, so a cell has no header. Free
+ * cells are reused and never given to the system before cells_deinit: what is kept is the most
+ * there ever was of each size.
  *
  * `apart` makes every cell a malloc of its own: for AddressSanitizer, which then finds what is used
  * after it was given back.
@@ -73,10 +73,11 @@ static inline void *cells_take(struct cells *c, size_t bytes)
     return cell;
 }
 
-/* A cell that was taken for that many bytes, or for others of the same size (cells_is_same_size). */
+/* A cell that was taken for that many bytes, or for others of the same size
+ * (cells_is_same_size). */
 void cells_give(struct cells *c, void *p, size_t bytes);
 
-/* Makes a piece from malloc, of CELLS_ADOPT_BYTES_MIN or more, a cell: for a piece that must shrink
+/* Makes a piece from malloc, of CELLS_ADOPT_BYTES_MIN or more, a cell: for one that must shrink
  * when there is no memory to move it to. */
 void cells_adopt(struct cells *c, void *p);
 

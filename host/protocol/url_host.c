@@ -134,7 +134,7 @@ static bool parse_port(struct slice text, struct url_host *out)
     return value <= UINT16_MAX;
 }
 
-/* Everything but telling an IPv4 address from a name: whatever looks like one is a legal name too. */
+/* Everything but telling an IPv4 address from a name: what looks like one is a legal name too. */
 static bool split_host(struct slice text, struct url_host *out)
 {
     const char *p = text.p;

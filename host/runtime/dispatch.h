@@ -21,10 +21,10 @@
 #include "binding/state.h"
 
 enum {
-    DISPATCH_QUEUES_MAX = 64, /* queues of one worker */
-    DISPATCH_RETRY_MS = 100,  /* pause before receives are posted again after lack of memory */
-    DISPATCH_OLDER_MAX = 4,   /* states that retire here */
-    DISPATCH_RECEIVES = 8,    /* posted on each queue at first; */
+    DISPATCH_QUEUES_MAX = 64,    /* queues of one worker */
+    DISPATCH_RETRY_MS = 100,     /* pause before receives are posted again after lack of memory */
+    DISPATCH_OLDER_MAX = 4,      /* states that retire here */
+    DISPATCH_RECEIVES = 8,       /* posted on each queue at first; */
     DISPATCH_RECEIVES_MAX = 256, /* one more for each request that found none waiting */
     DISPATCH_REQUESTS_MAX =
         16384 /* alive in one worker; past it nothing is posted until one ends */

@@ -4,8 +4,9 @@
 #
 # MOONLATCH=PROGRAM instructions.sh STEADY TOOLCHAIN [record]
 #
-# STEADY is tests/bench/steady.c, built. What is counted depends on compiler and Lua; TOOLCHAIN names
-# them, and with others than the recorded ones the check is skipped. `record` writes the file anew.
+# STEADY is tests/bench/steady.c, built. What is counted depends on compiler and Lua; TOOLCHAIN
+# names them, and with others than the recorded ones the check is skipped. `record` writes the file
+# anew.
 . "$(dirname -- "$0")/../e2e/lib.sh"
 
 steady=$1
