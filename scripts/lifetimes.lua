@@ -7,11 +7,14 @@
 --
 -- Stop it with Ctrl-C or by the last line and read on stderr in which order the host closed: the
 -- URLs, the group, the session, the queue, then HttpTerminate.
+-- With --set plain=1 settings stay at their defaults, for providers that have no others.
 
 local port = http.arg.port or "8080"
+local plain = http.arg.plain
 
-local queue   <close> = http.queue { length = 1000 }
-local session <close> = http.session { name = "shop", timeouts = { header_wait = 5 } }
+local queue   <close> = http.queue { length = not plain and 1000 or nil }
+local session <close> = http.session { name = "shop",
+  timeouts = not plain and { header_wait = 5 } or nil }
 local group   <close> = session:group { queue = queue } -- http.group(session, {...}) is the same
 
 -- Not all that lives is the host's: this closes after the block's end too.

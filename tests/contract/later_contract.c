@@ -105,7 +105,7 @@ static void unknown_properties_of_answers(void)
 int main(int argc, char **argv)
 {
     static const struct contract_case cases[] = {
-        CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, ELSEWHERE_OTHER, requests_and_caches),
+        CASE_NOT_ON(PROVIDER_HTTPSYS, ELSEWHERE_OTHER, requests_and_caches),
         CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, ELSEWHERE_OTHER, service_configuration),
         CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, "documented for a few functions only",
                     service_configuration_needs_its_flag),

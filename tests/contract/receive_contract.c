@@ -625,13 +625,14 @@ int main(int argc, char **argv)
 {
     static const struct contract_case cases[] = {
         CASE(bad_handles),
-        CASE(bad_buffers),
+        CASE_NOT_ON(PROVIDER_WINE, "arguments are looked at in part", bad_buffers),
         CASE(unknown_ids),
         CASE(more_data_binds_the_request_to_its_id),
         CASE(more_data_by_an_event),
         CASE(a_bound_request_may_be_answered_unread),
         CASE(receives_are_served_first_come_first_served),
-        CASE(requests_wait_for_a_receive_in_order),
+        CASE_NOT_ON(PROVIDER_WINE, "several connections get stuck there",
+                    requests_wait_for_a_receive_in_order),
         CASE(the_count_may_be_left_out),
         CASE_NOT_ON(PROVIDER_HTTPSYS, "newer systems attach request information",
                     every_field_of_a_plain_request),

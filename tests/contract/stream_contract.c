@@ -396,16 +396,14 @@ static void a_client_that_goes_ends_the_stream(void)
 int main(int argc, char **argv)
 {
     static const struct contract_case cases[] = {
-        CASE_NOT_ON(PROVIDER_WINE, WINE_SKIPS, with_a_length),
+        CASE(with_a_length),
         CASE_NOT_ON(PROVIDER_WINE, WINE_SKIPS, the_head_goes_out_before_the_end),
-        CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF,
-                    without_a_length_it_is_chunked),
+        CASE_NOT_ON(PROVIDER_HTTPSYS, FRAMES_ITSELF, without_a_length_it_is_chunked),
         CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF, the_flag_asks_for_chunks),
-        CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF, an_empty_last_call_ends_it),
-        CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF, an_empty_stream),
-        CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF,
-                    an_empty_piece_does_not_end_it),
-        CASE_NOT_ON(PROVIDER_WINE, WINE_SKIPS, the_callers_own_chunks_go_out_as_they_are),
+        CASE_NOT_ON(PROVIDER_HTTPSYS, FRAMES_ITSELF, an_empty_last_call_ends_it),
+        CASE_NOT_ON(PROVIDER_HTTPSYS, FRAMES_ITSELF, an_empty_stream),
+        CASE_NOT_ON(PROVIDER_HTTPSYS, FRAMES_ITSELF, an_empty_piece_does_not_end_it),
+        CASE(the_callers_own_chunks_go_out_as_they_are),
         CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF,
                     version_1_0_gets_it_up_to_the_close),
         CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, "the application's job there",
@@ -415,10 +413,10 @@ int main(int argc, char **argv)
         CASE_NOT_ON(PROVIDER_WINE, WINE_SKIPS, a_body_before_its_head_is_refused),
         CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF, a_second_head_is_refused),
         CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF, the_counts_add_up_to_the_wire),
-        CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF, files_may_be_streamed),
+        CASE_NOT_ON(PROVIDER_HTTPSYS, FRAMES_ITSELF, files_may_be_streamed),
         CASE_NOT_ON(PROVIDER_WINE | PROVIDER_HTTPSYS, FRAMES_ITSELF,
                     a_slow_client_holds_the_sender_back),
-        CASE_NOT_ON(PROVIDER_WINE, WINE_SKIPS, a_client_that_goes_ends_the_stream),
+        CASE(a_client_that_goes_ends_the_stream),
     };
     return contract_main(cases, COUNT_OF(cases), argc, argv);
 }

@@ -1,0 +1,140 @@
+#!/bin/sh
+# The program from outside, under Wine: what scripts answer, how they close, what is refused.
+# Each closing is compared with the native program's where MOONLATCH_NATIVE names it.
+# usage: program_test.sh MOONLATCH.exe      (inside wine_session.sh)
+set -eu
+wine=$(dirname -- "$0")/wine.sh
+program=$1
+work=$(mktemp -d)
+server=
+cases=0
+
+fail() {
+    echo "FAILED: $*"
+    cat "$work/out" "$work/err"
+    exit 1
+}
+
+clean_up() {
+    status=$?
+    trap - EXIT
+    [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true
+    rm -rf "$work"
+    exit $status
+}
+trap clean_up EXIT
+
+# launch COMMAND...: starts it in the background and waits for the ready line; sets server, url.
+launch() {
+    : >"$work/out"
+    "$@" >"$work/out" 2>"$work/err" &
+    server=$!
+    tries=300
+    until grep -q '^ready' "$work/out"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] && kill -0 "$server" 2>/dev/null || fail "not ready: $*"
+        sleep 0.1
+    done
+    url=$(sed -n 's/^ready \(http[^ ]*\) .*/\1/p' "$work/out")
+}
+
+start() { launch sh "$wine" "$program" run "$@"; }
+
+# The loader becomes the program, so its process id is the server's.
+stop() {
+    kill -INT "$server"
+    code=0
+    wait "$server" || code=$?
+    server=
+    [ $code = 0 ] || fail "exit code $code"
+}
+
+# expect TEXT URL [CURL OPTIONS...]: what curl prints. Handled by length, one connection at a time.
+expect() {
+    wanted=$1
+    shift
+    got=$(curl -sS --max-time 15 "$@") || fail "curl $*: $?"
+    [ "$got" = "$wanted" ] || fail "curl $*: got '$got', wanted '$wanted'"
+    cases=$((cases + 1))
+    echo "ok   $*"
+}
+
+# closing FILE: the lines of --trace close without carriage returns.
+closing() { tr -d '\r' <"$work/err" | grep '^close ' >"$1" || fail "no trace"; }
+
+# kinds FILE: the calls alone; what the provider skips or never registered is set aside.
+kinds() {
+    grep -v ' skipped: ' "$1" | grep -v 'HttpShutdownRequestQueue' |
+        grep -v -F '[::1]' | cut -d ' ' -f 2
+}
+
+# same_closing NAME ARGUMENTS...: stops the server; every call 0, and the kinds of the native one.
+same_closing() {
+    name=$1
+    shift
+    stop
+    closing "$work/windows.trace"
+    awk '$NF != 0 && !/ skipped: / { bad = 1 } END { exit bad }' "$work/windows.trace" ||
+        fail "a call failed while closing"
+    sed 's/^/     /' "$work/windows.trace"
+    kinds "$work/windows.trace" >"$work/windows.kinds"
+    if [ -n "${MOONLATCH_NATIVE-}" ]; then
+        launch "$MOONLATCH_NATIVE" run "$@"
+        stop
+        closing "$work/native.trace"
+        kinds "$work/native.trace" >"$work/native.kinds"
+        diff "$work/native.kinds" "$work/windows.kinds" || fail "$name: other kinds"
+    else
+        echo "skip $name, the same closing: no native program to compare with"
+    fi
+    cases=$((cases + 1))
+    echo "ok   $name: closed in order"
+}
+
+start scripts/hello.lua -p 0 --trace close
+expect 'hello, world' "$url/hello/"
+expect 'hello, moon' "$url/hello/?name=moon"
+same_closing hello scripts/hello.lua -p 0 --trace close
+
+start scripts/routes.lua -p 0 --trace close
+expect 'try /users, /users/7, /sum/3/4 or /hello/you' "$url/"
+expect '{"id":7,"name":"Edsger"}' "$url/users/7"
+expect '{"id":7,"name":"Ada"}' -X PUT -d '{"name":"Ada"}' "$url/users/7"
+expect '7' "$url/sum/3/4"
+expect '404' -o "$work/body" -w '%{http_code}' "$url/nobody/at/all"
+expect '405' -o "$work/body" -w '%{http_code}' -X DELETE "$url/users"
+same_closing routes scripts/routes.lua -p 0 --trace close
+
+start scripts/ticks.lua -p 0 --trace close
+curl -sSN --max-time 15 "$url/ticks/?count=3&every=0.05" >"$work/body" || fail "ticks: $?"
+grep -q 'data: ' "$work/body" || fail "ticks: $(cat "$work/body")"
+cases=$((cases + 1))
+echo "ok   ticks: a stream, framed by the host"
+same_closing ticks scripts/ticks.lua -p 0 --trace close
+
+start scripts/lifetimes.lua --set port=18080 --set plain=1 --trace close
+expect 'open until somebody closes it' "http://localhost:18080/api/"
+same_closing lifetimes scripts/lifetimes.lua --set port=18080 --set plain=1 --trace close
+
+# What the provider cannot do is refused at start, by name.
+code=0
+sh "$wine" "$program" run scripts/lifetimes.lua --set port=18080 >"$work/out" 2>"$work/err" ||
+    code=$?
+[ $code = 3 ] || fail "lifetimes with settings: exit code $code"
+grep -q 'ERROR_NOT_SUPPORTED' "$work/err" && grep -q 'leave out length' "$work/err" ||
+    fail "lifetimes with settings: not refused by name"
+cases=$((cases + 1))
+echo "ok   a setting that the provider lacks is refused at start"
+
+code=0
+sh "$wine" "$program" run scripts/hello.lua --loop epoll >"$work/out" 2>"$work/err" || code=$?
+[ $code = 2 ] && grep -q 'not available here' "$work/err" || fail "--loop epoll: $code"
+cases=$((cases + 1))
+echo "ok   a loop that is not there is refused at start"
+
+sh "$wine" "$program" version --json >"$work/out" 2>"$work/err"
+grep -q '"tls":"no: ' "$work/out" && grep -q '"provider":"http.sys' "$work/out" || fail "version"
+cases=$((cases + 1))
+echo "ok   version names provider and capabilities"
+
+echo "$cases passed, 0 failed, 0 skipped"
