@@ -301,8 +301,11 @@ ULONG call_there(struct engine *engine, struct shard *target, const struct call 
     bool synchronous = prototype->overlapped == NULL;
     struct call_waiter waiter;
     struct call *call = NULL;
-    ULONG status = synchronous && shard_current() != NULL ? ERROR_INVALID_PARAMETER
-                                                          : make_travelling(prototype, &call);
+    bool may_not_wait = synchronous && shard_current() != NULL;
+    /* A cancel has no result worth waiting for: it is sent on its way. */
+    ULONG status = may_not_wait && prototype->kind != CALL_CANCEL
+                       ? ERROR_INVALID_PARAMETER
+                       : make_travelling(prototype, &call);
     if (status != NO_ERROR) {
         lifetime_leave(engine);
         return status;
@@ -311,6 +314,9 @@ ULONG call_there(struct engine *engine, struct shard *target, const struct call 
     bool waits = call->waiter != NULL;
     send_to(target, call, on_arrival);
     lifetime_leave(engine);
+    if (may_not_wait) {
+        return NO_ERROR;
+    }
     return waits ? wait_for(&waiter, synchronous, bytes_out) : ERROR_IO_PENDING;
 }
 
