@@ -6,7 +6,8 @@ flags=$(c_flags)
 embedded=$findings.embedded
 mkdir -p "$embedded"
 cmake -D ROOT=lua -D OUT="$embedded" -D FILES= -P "$checks_dir/../../cmake/embed.cmake"
-files host tests/support tests/contract -- '*.h' | grep -vE '_windows\.h$|^(host|tests)/windows/' >"$findings.list" || true
+files host tests/support tests/contract -- '*.h' |
+    grep -vE '_windows\.h$|^(host|tests)/windows/' >"$findings.list" || true
 # shellcheck disable=SC2016
 each sh -c '
     header=$2
