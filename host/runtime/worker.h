@@ -48,9 +48,9 @@ struct worker_call {
         const struct worker *worker); /* on the worker, after each turn; NULL: over after run */
     void *arg;                        /* for run */
     ULONG result;                     /* NO_ERROR unless run sets it */
-    size_t left;        /* requests and connections that were left when a drain ended */
-    _Atomic bool begun; /* the worker has taken it up */
-    bool done;          /* coordinator: the ack arrived */
+    _Atomic size_t left; /* requests and connections left when a drain ended; read while it runs */
+    _Atomic bool begun;  /* the worker has taken it up */
+    bool done;           /* coordinator: the ack arrived */
 };
 
 struct worker {
@@ -61,7 +61,7 @@ struct worker {
     struct dispatch dispatch; /* the worker's */
     enum worker_phase phase;  /* the worker's */
     struct list members;      /* struct member: its states, the current one first (generation.h) */
-    size_t retiring;             /* members that retire and are not quiet yet; the worker's */
+    size_t retiring;          /* members that retire and are not quiet yet; the worker's */
     struct worker_call *lasting; /* under way; the worker's */
     struct worker_call
         calls[2];     /* the present errand and the one before, whose ack may still be on its way */
