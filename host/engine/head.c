@@ -171,6 +171,13 @@ static ULONG make_plan(struct request *request, const struct call_send *send, st
     return NO_ERROR;
 }
 
+static char *write_status(char *at, const HTTP_RESPONSE *response)
+{
+    struct slice reason = slice_make(response->pReason, response->ReasonLength);
+    return reason.len > 0 ? h1_write_status(at, response->StatusCode, reason)
+                          : h1_write_status_known(at, response->StatusCode);
+}
+
 static char *write_callers(char *at, const HTTP_RESPONSE *response, const struct given *given)
 {
     for (unsigned i = 0; i < given->count; i++) {
@@ -217,8 +224,45 @@ static char *write_automatic(char *at, struct request *request, const HTTP_RESPO
     return h1_write_end(at);
 }
 
-static ULONG check(const HTTP_RESPONSE *response, const struct given *given, ULONG flags,
-                   size_t *bound)
+/* -------- the same beginning again -------- */
+
+enum {
+    MEMO_REASON_AT = sizeof "HTTP/1.1 200 " - 1,
+    MEMO_TYPE_NAME_BYTES = sizeof "\r\nContent-Type: " - 1
+};
+
+static bool is_plain(const HTTP_RESPONSE *response, const struct given *given)
+{
+    return given->count == 1 && given->ids[0] == H_CONTENT_TYPE &&
+           response->Headers.UnknownHeaderCount == 0 && response->ResponseInfoCount == 0;
+}
+
+/* Whether the memo is how this plain answer begins. It holds nothing that was not checked. */
+static bool is_remembered(const struct head_memo *memo, const HTTP_RESPONSE *response)
+{
+    struct slice type = known_value(response, H_CONTENT_TYPE);
+    const char *reason_at = memo->text + MEMO_REASON_AT;
+    const char *type_at = reason_at + memo->reason_bytes + MEMO_TYPE_NAME_BYTES;
+    return memo->bytes > 0 && memo->status == response->StatusCode &&
+           memo->reason_bytes == response->ReasonLength && memo->type_bytes == type.len &&
+           type.p != NULL && memcmp(type_at, type.p, type.len) == 0 &&
+           memcmp(reason_at, response->pReason, memo->reason_bytes) == 0;
+}
+
+/* start: where this plain answer begins, bytes: to the end of its Content-Type line. */
+static void remember(struct head_memo *memo, const HTTP_RESPONSE *response, const char *start,
+                     size_t bytes)
+{
+    if (bytes <= sizeof memo->text && response->ReasonLength > 0) {
+        memo->status = response->StatusCode;
+        memo->reason_bytes = response->ReasonLength;
+        memo->type_bytes = (uint16_t)known_value(response, H_CONTENT_TYPE).len;
+        memo->bytes = (uint16_t)bytes;
+        memcpy(memo->text, start, bytes);
+    }
+}
+
+static ULONG check_flags(const HTTP_RESPONSE *response, ULONG flags)
 {
     if ((flags & HTTP_SEND_RESPONSE_FLAG_OPAQUE) != 0) {
         return response->StatusCode == 101 ? ERROR_NOT_SUPPORTED : ERROR_INVALID_PARAMETER;
@@ -230,6 +274,11 @@ static ULONG check(const HTTP_RESPONSE *response, const struct given *given, ULO
         return response->StatusCode >= 100 && response->StatusCode < 200 ? ERROR_NOT_SUPPORTED
                                                                          : ERROR_INVALID_PARAMETER;
     }
+    return NO_ERROR;
+}
+
+static ULONG check_head(const HTTP_RESPONSE *response, const struct given *given, size_t *bound)
+{
     struct slice reason = slice_make(response->pReason, response->ReasonLength);
     *bound = H1_STATUS_KNOWN_BOUND + H1_STATUS_BOUND(reason.len) + AUTOMATIC_BOUND;
     if (!header_is_field_value(reason) || !check_known(response, given, bound) ||
@@ -246,8 +295,16 @@ ULONG head_write(struct request *request, struct call_send *send)
     size_t bound = 0;
     struct plan plan = {0};
     struct given given;
+    struct head_memo *memo = &request->shard->memo;
     list_given(response, &given);
-    ULONG status = check(response, &given, send->flags, &bound);
+    bool plain = is_plain(response, &given);
+    bool remembered = plain && is_remembered(memo, response);
+    ULONG status = check_flags(response, send->flags);
+    if (remembered) {
+        bound = memo->bytes + (size_t)AUTOMATIC_BOUND;
+    } else if (status == NO_ERROR) {
+        status = check_head(response, &given, &bound);
+    }
     if (status == NO_ERROR) {
         status = make_plan(request, send, &plan);
     }
@@ -258,11 +315,17 @@ ULONG head_write(struct request *request, struct call_send *send)
     if (start == NULL) {
         return status;
     }
-    char *at = response->ReasonLength > 0
-                   ? h1_write_status(start, response->StatusCode,
-                                     slice_make(response->pReason, response->ReasonLength))
-                   : h1_write_status_known(start, response->StatusCode);
-    at = write_callers(at, response, &given);
+    char *at = start;
+    if (remembered) {
+        memcpy(at, memo->text, memo->bytes);
+        at += memo->bytes;
+    } else {
+        at = write_status(at, response);
+        at = write_callers(at, response, &given);
+        if (plain) {
+            remember(memo, response, start, (size_t)(at - start));
+        }
+    }
     at = write_automatic(at, request, response, &plan);
     assert((size_t)(at - start) <= bound);
     output_commit(request->conn, (uint32_t)(at - start));

@@ -43,6 +43,7 @@ enum {
     SHARD_SPARE_REQUESTS = 1024,
     SHARD_HEADERS_MAX = H1_HEADER_COUNT_MAX,
     SHARD_HOST_MAX = 64, /* a longer Host is judged each time */
+    SHARD_MEMO_MAX = 160,
     SHARD_COOKED_MAX = 3 * H1_TARGET_BYTES_MAX + 512, /* a cooked URL is at most this long */
     SHARD_ACCEPTS_PER_EVENT = 64
 };
@@ -61,6 +62,14 @@ struct spare {
 struct spares {
     struct spare *first;
     unsigned count;
+};
+
+/* How the last answer that had no header but Content-Type began: handlers give the same again and
+ * again, and what was checked and written once is copied (head.c). */
+struct head_memo {
+    uint16_t status, reason_bytes, type_bytes;
+    uint16_t bytes; /* of text: status line and Content-Type line; 0 = none yet */
+    char text[SHARD_MEMO_MAX];
 };
 
 struct shard {
@@ -86,6 +95,7 @@ struct shard {
     struct spares in_blocks, out_blocks, calls, requests;
     uint64_t date_checked_ns; /* when the clock was last asked for it */
     time_t date_second;       /* the second that `date` names */
+    struct head_memo memo;
     char lines[80];           /* the Server and Date lines of an answer, 29 bytes of date in them */
 
     /* The request parsed last: head and cooked URL, so that a receive that is waiting already needs
