@@ -85,6 +85,58 @@ static void status_and_reason_go_out_as_given(void)
     end(&x);
 }
 
+/* One of the answers of the next test. */
+struct beginning {
+    USHORT status;
+    const char *reason, *type, *language; /* type and language: headers, or NULL */
+};
+
+static void check_beginning(struct exchange *x, const struct beginning *b)
+{
+    struct reply reply;
+    char line[64], value[64];
+    make_response(&x->response, &x->chunk, b->status, "x");
+    x->response.pReason = b->reason;
+    x->response.ReasonLength = (USHORT)strlen(b->reason);
+    if (b->type != NULL) {
+        set_header(&x->response, HttpHeaderContentType, b->type);
+    }
+    if (b->language != NULL) {
+        set_header(&x->response, HttpHeaderContentLanguage, b->language);
+    }
+    send_it(x, 0);
+    client_read(&x->client, &reply, false);
+    int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", b->status, b->reason);
+    CHECK(memcmp(reply.head, line, (size_t)n) == 0);
+    CHECK(reply_header(&reply, "Content-Type", value, sizeof value) == (b->type != NULL));
+    CHECK(b->type == NULL || strcmp(b->type, value) == 0);
+    CHECK(reply_header(&reply, "Content-Language", value, sizeof value) == (b->language != NULL));
+    CHECK_TEXT("x", reply.body, reply.body_length);
+    reply_free(&reply);
+}
+
+/* Answers that begin alike, and nearly alike, one after the other on one connection. */
+static void each_answer_begins_as_given(void)
+{
+    static const struct beginning list[] = {
+        {200, "OK", "text/plain", NULL},   {200, "OK", "text/plain", NULL},
+        {200, "Ok", "text/plain", NULL},   {200, "OK", "text/plaid", NULL},
+        {201, "OK", "text/plaid", NULL},   {201, "OK", "text/plain; a", NULL},
+        {201, "OK", "text/plain", "de"},   {201, "OK", "text/plain", NULL},
+        {201, "OK", NULL, NULL},           {201, "OK", NULL, "text/plain"},
+        {201, "OKAY", "text/plain", NULL}, {201, "OKAY", "text/plain", NULL},
+    };
+    struct exchange x;
+    begin(&x, "GET");
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        if (i > 0) {
+            ask(&x, "GET");
+        }
+        check_beginning(&x, &list[i]);
+    }
+    end(&x);
+}
+
 static void an_empty_body_has_length_0(void)
 {
     struct exchange x;
@@ -550,6 +602,7 @@ int main(int argc, char **argv)
     static const struct contract_case cases[] = {
         CASE_NOT_ON(PROVIDER_WINE, "the count is not written there", a_plain_answer),
         CASE(status_and_reason_go_out_as_given),
+        CASE(each_answer_begins_as_given),
         CASE(an_empty_body_has_length_0),
         CASE(the_date_of_the_caller_is_replaced),
         CASE_NOT_ON(PROVIDER_WINE, WINE_SENDS_PLAINLY, a_given_length_is_used_as_it_is),

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "protocol/guarded.h"
@@ -54,6 +55,30 @@ static void h1parse_request_every_part(void **state)
     assert_int_equal(head.content_length, 7);
     assert_int_equal(head.head_bytes, strlen(text) - 7);
     assert_true(head.known == (1ULL << H_HOST | 1ULL << H_CONTENT_LENGTH));
+}
+
+/* What was accepted before is not judged, and nothing else is taken for it. */
+static void h1parse_known_host_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host;
+        bool known;
+        enum h1_result result;
+    } cases[] = {
+        {"shop:80", true, H1_OK},       {"shop:81", false, H1_OK}, {"SHOP:80", false, H1_OK},
+        {"shop:8/", false, H1_REFUSED}, {"", false, H1_REFUSED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[64];
+        struct h1_head head = {.headers = headers, .host_known = SLICE_LIT("shop:80")};
+        struct h1_refusal why;
+        int n = snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", cases[i].host);
+        enum h1_result result = h1_parse_head(text, (size_t)n, 0, &limits, &head, &why);
+        assert_int_equal(result, cases[i].result);
+        assert_int_equal(head.host_is_known, cases[i].known);
+        expect_slice(head.host_known, "shop:80");
+    }
 }
 
 static void h1parse_leading_line_counted(void **state)
@@ -252,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(h1parse_request_every_part),
+        cmocka_unit_test(h1parse_known_host_is_told),
         cmocka_unit_test(h1parse_leading_line_counted),
         cmocka_unit_test(h1parse_absolute_target_names_the_host),
         cmocka_unit_test(h1parse_other_target_forms),
