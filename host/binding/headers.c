@@ -87,7 +87,7 @@ static int find(const struct slice *names, size_t count, struct slice name)
     unsigned char first = slice_lower((unsigned char)name.p[0]);
     for (size_t i = 0; i < count; i++) {
         if (names[i].len == name.len && slice_lower((unsigned char)names[i].p[0]) == first &&
-            slice_equal_nocase(names[i], name)) {
+            (slice_equal(names[i], name) || slice_equal_nocase(names[i], name))) {
             return (int)i;
         }
     }
@@ -324,11 +324,16 @@ void headers_set(struct request *r, unsigned id, struct slice value)
     r->known_set |= UINT32_C(1) << id;
 }
 
-/* The lines a table will make, so that memory for them is there before the first one. */
-static unsigned count_lines(lua_State *L, int index)
+/* The lines a table will make, so that memory for them is there before the first one. entries: of
+ * the table, of which each makes no, one or more lines. */
+static unsigned count_lines(lua_State *L, int index, unsigned *entries)
 {
     lua_Unsigned lines = 0;
+    *entries = 0;
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+        if (++*entries > HEADERS_RESPONSE_MAX) {
+            luaL_error(L, "more than %d header lines", HEADERS_RESPONSE_MAX);
+        }
         lines += lua_type(L, -1) == LUA_TTABLE ? lua_rawlen(L, -1) : 1;
         if (lines > HEADERS_RESPONSE_MAX) {
             luaL_error(L, "more than %d header lines", HEADERS_RESPONSE_MAX);
@@ -355,11 +360,17 @@ static void note_length(lua_State *L, struct slice value, struct headers_seen *s
     seen->content_length = true;
 }
 
-static void add_field(lua_State *L, struct request *r, struct slice name, struct slice value,
-                      struct headers_seen *seen)
+/* The name of a field in an answer, and its id or -1. */
+struct field_name {
+    struct slice text;
+    int id;
+};
+
+static void add_field(lua_State *L, struct request *r, const struct field_name *name,
+                      struct slice value, struct headers_seen *seen)
 {
-    check_value(L, name, value);
-    int id = headers_response_id(name);
+    int id = name->id;
+    check_value(L, name->text, value);
     if (id == HttpHeaderTransferEncoding) {
         luaL_error(L, "header 'Transfer-Encoding' belongs to the host; leave it out");
     } else if (id == HttpHeaderContentLength) {
@@ -370,17 +381,18 @@ static void add_field(lua_State *L, struct request *r, struct slice name, struct
     if (id >= 0 && (r->known_set >> id & 1) == 0) {
         headers_set(r, (unsigned)id, value);
     } else {
-        add_unknown(r, id >= 0 ? headers_response_name((unsigned)id) : name, value);
+        add_unknown(r, id >= 0 ? headers_response_name((unsigned)id) : name->text, value);
     }
 }
 
 /* Adds the value on top of the stack, which stays there as a string. [-0, +0, v] */
-static void add_value(lua_State *L, struct request *r, struct slice name, struct headers_seen *seen)
+static void add_value(lua_State *L, struct request *r, const struct field_name *name,
+                      struct headers_seen *seen)
 {
     int type = lua_type(L, -1);
     if (type != LUA_TSTRING && type != LUA_TNUMBER) {
-        luaL_error(L, "header '%s' is a %s; allowed: string, number, or a list of them", name.p,
-                   luaL_typename(L, -1));
+        luaL_error(L, "header '%s' is a %s; allowed: string, number, or a list of them",
+                   name->text.p, luaL_typename(L, -1));
     }
     size_t len = 0;
     const char *p = lua_tolstring(L, -1, &len);
@@ -395,19 +407,20 @@ static void add_entry(lua_State *L, struct request *r, struct headers_seen *seen
     if (lua_type(L, key) != LUA_TSTRING) {
         luaL_error(L, "header names are strings, not %s", luaL_typename(L, key));
     }
-    struct slice name;
-    name.p = lua_tolstring(L, key, &name.len);
-    if (!is_token(name) || name.len > HEADERS_VALUE_BYTES_MAX) {
-        luaL_error(L, "'%s' is not a header name", name.p);
+    struct field_name name;
+    name.text.p = lua_tolstring(L, key, &name.text.len);
+    name.id = headers_response_id(name.text);
+    if (name.id < 0 && (!is_token(name.text) || name.text.len > HEADERS_VALUE_BYTES_MAX)) {
+        luaL_error(L, "'%s' is not a header name", name.text.p);
     }
     if (lua_type(L, value) == LUA_TTABLE) {
         lua_Unsigned count = lua_rawlen(L, value);
         for (lua_Unsigned i = 1; i <= count; i++) {
             lua_rawgeti(L, value, (lua_Integer)i);
-            add_value(L, r, name, seen);
+            add_value(L, r, &name, seen);
         }
     } else {
-        add_value(L, r, name, seen);
+        add_value(L, r, &name, seen);
     }
     lua_pushvalue(L, key);
 }
@@ -424,8 +437,10 @@ void headers_fill(lua_State *L, int index, struct request *r, struct headers_see
         luaL_error(L, "headers are a table, not a %s", luaL_typename(L, index));
     }
     index = lua_absindex(L, index);
-    luaL_checkstack(L, 3 * HEADERS_RESPONSE_MAX + 8, "headers");
-    unsigned lines = count_lines(L, index);
+    luaL_checkstack(L, 4, "headers");
+    unsigned entries = 0;
+    unsigned lines = count_lines(L, index, &entries);
+    luaL_checkstack(L, (int)(2 * entries + lines) + 8, "headers");
     headers->pUnknownHeaders = r->unknown;
     if (lines > HEADERS_UNKNOWN_INLINE) {
         headers->pUnknownHeaders = lua_newuserdatauv(L, lines * sizeof r->unknown[0], 0);

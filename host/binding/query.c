@@ -6,6 +6,8 @@
 
 #include "binding/request.h"
 
+enum { QUERY_ROOM_MAX = 16 };
+
 static int hex(char c)
 {
     if (c >= '0' && c <= '9') {
@@ -72,11 +74,21 @@ static void check_count(lua_State *L, int count)
     }
 }
 
+/* Room to begin with: a table that grows as it is filled costs more than what goes into it. */
+static int count_roughly(struct slice query)
+{
+    int count = query.len > 0;
+    for (size_t i = 0; i < query.len && count < QUERY_ROOM_MAX; i++) {
+        count += query.p[i] == '&';
+    }
+    return count;
+}
+
 void query_push_table(lua_State *L, struct slice query)
 {
     struct slice key, value;
     luaL_checkstack(L, 4, "query");
-    lua_createtable(L, 0, 0);
+    lua_createtable(L, 0, count_roughly(query));
     for (int count = 1; next_pair(&query, &key, &value); count++) {
         check_count(L, count);
         push_decoded(L, key);
