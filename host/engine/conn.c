@@ -71,7 +71,7 @@ static bool owes_output(const struct conn *conn)
            (conn->request != NULL && conn->request->sender != NULL);
 }
 
-static void judge_send_rate(struct conn *conn, uint64_t now)
+static void judge_send_rate(struct conn *conn)
 {
     if (!owes_output(conn)) {
         conn->send_deadline_ns = UINT64_MAX; /* the peer has caught up: the slowness is ours */
@@ -81,12 +81,20 @@ static void judge_send_rate(struct conn *conn, uint64_t now)
         conn->group == NULL
             ? (uint32_t)PROPERTY_MIN_SEND_RATE_DEFAULT
             : atomic_load_explicit(&conn->group->effective.min_send_rate, memory_order_relaxed);
-    if (rate != 0 && conn->sent_since_check / CONN_SEND_CHECK_S < rate) {
+    /* The kernel's buffer may be megabytes and takes nothing more until much of it is gone: what
+     * counts is what the peer has acknowledged. */
+    uint32_t taken = conn->judged_bytes - (uint32_t)sock_unacknowledged(conn->io.fd);
+    if (rate != 0 && taken / CONN_SEND_CHECK_S < rate) {
         conn_close(conn, true);
         return;
     }
-    conn->sent_since_check = 0;
-    conn->send_deadline_ns = now + CONN_SEND_CHECK_S * SECOND_NS;
+    conn_start_send_clock(conn);
+}
+
+void conn_start_send_clock(struct conn *conn)
+{
+    conn->judged_bytes = (uint32_t)sock_unacknowledged(conn->io.fd);
+    conn->send_deadline_ns = loop_now_ns(conn->shard->loop) + CONN_SEND_CHECK_S * SECOND_NS;
 }
 
 static void on_deadline(struct conn *conn)
@@ -108,7 +116,7 @@ static void on_timer(struct loop_timer *timer)
     struct conn *conn = LIST_ITEM(timer, struct conn, timer);
     uint64_t now = loop_now_ns(conn->shard->loop);
     if (conn->send_deadline_ns <= now) {
-        judge_send_rate(conn, now);
+        judge_send_rate(conn);
     }
     if (conn->state != CONN_CLOSED && conn->deadline_ns <= now) {
         on_deadline(conn);

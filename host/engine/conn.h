@@ -77,7 +77,7 @@ struct conn {
     uint16_t in_start, in_end;    /* input not yet consumed; a live request's head lies before it */
     uint16_t in_scanned;         /* of it, bytes that the search for the end of the head has seen */
     uint32_t out_start, out_end; /* output not yet sent */
-    uint32_t sent_since_check;   /* bytes taken by the kernel since the send rate was judged */
+    uint32_t judged_bytes; /* in the kernel when the send rate was last judged, and sent since */
     struct sock_addr peer, local; /* local is asked for when needed; family 0 = not yet */
     uint8_t state;                /* enum conn_state */
     bool readable : 1;            /* the kernel may have more for us */
@@ -107,6 +107,8 @@ void conn_set_state(struct conn *conn, enum conn_state state);
 /* Sets the clock of the state, seconds from now; 0 switches it off. Costs a store, unless it comes
  * earlier than the running timer. */
 void conn_set_deadline(struct conn *conn, uint32_t seconds);
+/* Starts judging the send rate, from now on for CONN_SEND_CHECK_S. */
+void conn_start_send_clock(struct conn *conn);
 /* Starts the timer when a deadline is nearer than it. After changing send_deadline_ns. */
 void conn_arm_timer(struct conn *conn);
 /* The group's timeout, or the API's default before a group is known: the member of `effective`. */

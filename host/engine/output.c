@@ -27,9 +27,7 @@ static void watch_rate(struct conn *conn)
     if (!left) {
         conn->send_deadline_ns = UINT64_MAX;
     } else if (conn->send_deadline_ns == UINT64_MAX) {
-        conn->sent_since_check = 0;
-        conn->send_deadline_ns =
-            loop_now_ns(conn->shard->loop) + CONN_SEND_CHECK_S * UINT64_C(1000000000);
+        conn_start_send_clock(conn);
         conn_arm_timer(conn);
     }
 }
@@ -39,7 +37,7 @@ static size_t consume(struct conn *conn, size_t n)
 {
     size_t block = conn->out_end - conn->out_start;
     size_t from_block = n < block ? n : block;
-    conn->sent_since_check += (uint32_t)n;
+    conn->judged_bytes += (uint32_t)n;
     conn->out_start += (uint32_t)from_block;
     if (conn->out_start == conn->out_end) {
         release_block(conn);
@@ -111,7 +109,7 @@ ULONG output_write_file(struct conn *conn, int fd, uint64_t *offset, size_t n, s
         conn->writable = false;
         watch_rate(conn);
     } else if (status == NO_ERROR) {
-        conn->sent_since_check += (uint32_t)*taken;
+        conn->judged_bytes += (uint32_t)*taken;
     }
     return status;
 }

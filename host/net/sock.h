@@ -83,6 +83,9 @@ ULONG sock_write(int fd, const struct iovec *parts, int count, size_t *n);
  * ERROR_NETNAME_DELETED. */
 ULONG sock_send_file(int fd, int file_fd, uint64_t *offset, size_t count, size_t *n);
 
+/* Bytes written that the peer has not acknowledged yet; 0 when that cannot be told. */
+size_t sock_unacknowledged(int fd);
+
 /* The socket's own address and its peer's. */
 ULONG sock_local_addr(int fd, struct sock_addr *addr);
 ULONG sock_peer_addr(int fd, struct sock_addr *addr);

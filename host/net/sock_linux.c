@@ -1,7 +1,10 @@
-/* The part of sock.h that is Linux's own: a file to a socket in the kernel. */
+/* The part of sock.h that is Linux's own: a file to a socket in the kernel, and how much of what was
+ * written is still there. */
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <time.h>
 
@@ -38,6 +41,12 @@ static ssize_t send_file_quietly(int fd, int file_fd, off_t *offset, size_t coun
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* a mask that was in force is good */
     errno = error;
     return put;
+}
+
+size_t sock_unacknowledged(int fd)
+{
+    int bytes = 0;
+    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
 ULONG sock_send_file(int fd, int file_fd, uint64_t *offset, size_t count, size_t *n)
