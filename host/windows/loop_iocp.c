@@ -207,6 +207,9 @@ static void take_packet(struct loop *loop, const OVERLAPPED_ENTRY *packet)
     HANDLE queue = NULL;
     PHTTP_REQUEST request = NULL;
     ULONG code = code_of(overlapped);
+    if (code == ERROR_IO_INCOMPLETE) {
+        return; /* of an earlier call with the same OVERLAPPED, whose end was told at once */
+    }
     if (!iocp_forget_pending(loop, overlapped, &queue, &request)) {
         return; /* it has been told already */
     }

@@ -25,6 +25,8 @@ mount --rbind /dev "$root/dev"
     sh "$here/tests/windows/wine.sh" wineboot -i >/dev/null 2>&1
     chroot "$root" env WINEPREFIX=/var/lib/wine /usr/lib/wine/wineserver64 -w
 }
+# Kept alive between programs: one that starts while its helpers are ending fails now and then.
+chroot "$root" env WINEPREFIX=/var/lib/wine /usr/lib/wine/wineserver64 -p
 status=0
 "$@" || status=$?
 chroot "$root" env WINEPREFIX=/var/lib/wine /usr/lib/wine/wineserver64 -k || true
