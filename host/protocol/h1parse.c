@@ -85,7 +85,15 @@ static enum h1_result take_spaces(struct walk *w)
 /* Takes the method and the space behind it; stops at a line break. */
 static enum h1_result take_method(struct walk *w)
 {
+    static const char usual[] = "GET ";
     const char *start = w->p;
+    if ((size_t)(w->end - start) >= sizeof usual - 1 &&
+        memcmp(start, usual, sizeof usual - 1) == 0) {
+        w->head->method = slice_make(start, 3);
+        w->head->verb = VERB_GET;
+        w->p += sizeof usual - 1;
+        return H1_OK;
+    }
     while (w->p < w->end && *w->p != ' ' && !at_line_break(w->p)) {
         if (H1_BREAKS(H1_RULE_METHOD_BYTES, !h1_is_token_byte((unsigned char)*w->p))) {
             return refuse(w, H1_RULE_METHOD_BYTES);
