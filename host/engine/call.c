@@ -625,24 +625,32 @@ static void on_recall(struct loop_task *task)
     atomic_fetch_sub(recall->left, 1); /* from here on its memory is gone */
 }
 
-void call_recall(struct shard *home)
+static void post_recalls(struct shard *home, struct recall *recalls, _Atomic unsigned *left)
 {
-    struct recall recalls[LIFETIME_SHARDS_MAX];
     struct engine *engine = home->engine;
-    _Atomic unsigned left = 0;
-    assert(home->closing);
     pthread_mutex_lock(&engine->lock);
-    for (uint32_t i = 0; i < LIFETIME_SHARDS_MAX && !list_is_empty(&home->calls_away); i++) {
+    for (uint32_t i = 0; i < LIFETIME_SHARDS_MAX; i++) {
         struct shard *other = engine->shards[i];
         if (other != NULL) {
-            recalls[i] = (struct recall){{.run = on_recall}, other, home, &left};
-            atomic_fetch_add(&left, 1);
+            recalls[i] = (struct recall){{.run = on_recall}, other, home, left};
+            atomic_fetch_add(left, 1);
             loop_post(other->loop, &recalls[i].task);
         }
     }
     pthread_mutex_unlock(&engine->lock);
-    /* What others have sent here ends in the same turns. */
+}
+
+void call_recall(struct shard *home)
+{
+    struct recall recalls[LIFETIME_SHARDS_MAX];
+    _Atomic unsigned left = 0;
+    assert(home->closing);
     do {
+        /* What has come home with a request may have been answered since: once more, then. */
+        if (atomic_load(&left) == 0 && !list_is_empty(&home->calls_away)) {
+            post_recalls(home, recalls, &left);
+        }
+        /* What others have sent here ends in the same turns. */
         (void)loop_run_once(home->loop, list_is_empty(&home->calls_away) ? 0 : CLOSE_WAIT_NS);
     } while (atomic_load(&left) > 0 || !list_is_empty(&home->calls_away) ||
              home->loop->completed_first != NULL);

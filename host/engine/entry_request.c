@@ -17,12 +17,6 @@ enum {
                        HTTP_SEND_RESPONSE_FLAG_GOAWAY | HTTP_SEND_RESPONSE_FLAG_AUTOMATIC_CHUNKING
 };
 
-/* Takes the lock. A loop that closes takes no new calls: it would have to wait for them. */
-static ULONG enter(const struct shard *here, struct engine **engine)
-{
-    return here != NULL && here->closing ? ERROR_OPERATION_ABORTED : lifetime_enter(engine);
-}
-
 /* Runs a call about a request or connection on the shard that its id names. */
 static ULONG submit(HANDLE handle, struct call *call, PULONG bytes_out)
 {
@@ -34,7 +28,7 @@ static ULONG submit(HANDLE handle, struct call *call, PULONG bytes_out)
         return call_here(here, call, bytes_out);
     }
     struct engine *engine = NULL;
-    ULONG status = enter(here, &engine);
+    ULONG status = lifetime_enter(&engine);
     if (status != NO_ERROR) {
         return status;
     }
@@ -73,7 +67,8 @@ static ULONG submit_receive(HANDLE handle, struct call *call, PULONG bytes_out)
         return call_here(here, call, bytes_out);
     }
     struct engine *engine = NULL;
-    ULONG status = enter(here, &engine);
+    bool closing = here != NULL && here->closing; /* it would have to wait for what it receives */
+    ULONG status = closing ? ERROR_OPERATION_ABORTED : lifetime_enter(&engine);
     if (status != NO_ERROR) {
         return status;
     }

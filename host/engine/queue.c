@@ -205,6 +205,9 @@ ULONG queue_receive(struct shard *shard, struct queue *queue, struct call *call)
     if (port == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
+    if (shard->closing) {
+        return ERROR_OPERATION_ABORTED;
+    }
     if (atomic_load(&queue->phase) != QUEUE_OPEN || queue->controller) {
         return queue->controller ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE;
     }
@@ -409,7 +412,7 @@ static void drop_undelivered(struct port *port)
     }
 }
 
-static void free_port(struct shard *shard, struct port **place)
+void queue_free_port(struct shard *shard, struct port **place)
 {
     struct port *port = *place;
     cancel_delivered(port, true); /* LOST ones that were left by a shutdown */
@@ -433,13 +436,12 @@ void queue_notice_phase(struct shard *shard, struct port **place)
     cancel_delivered(port, phase == QUEUE_CLOSED);
     if (phase == QUEUE_CLOSED) {
         drop_undelivered(port);
-        free_port(shard, place);
+        queue_free_port(shard, place);
     }
 }
 
-void queue_close_port(struct shard *shard, struct port **place)
+void queue_end_receives(struct shard *shard, struct port *port)
 {
-    struct port *port = *place;
     struct list_node *node, *next;
     LIST_FOREACH_SAFE(node, next, &port->receives)
     {
@@ -450,5 +452,4 @@ void queue_close_port(struct shard *shard, struct port **place)
             call_complete(shard, call, ERROR_OPERATION_ABORTED, 0);
         }
     }
-    free_port(shard, place);
 }

@@ -113,6 +113,7 @@ void queue_recall(struct shard *shard, const struct shard *home);
 /* Acts on a phase that other threads have set. Frees the port (and clears *place) when it is
  * closed. */
 void queue_notice_phase(struct shard *shard, struct port **place);
-/* The shard closes: its receives end or move on to another shard, its requests end, the port is
- * freed. */
-void queue_close_port(struct shard *shard, struct port **place);
+/* The shard closes: its receives end or move on to another shard. */
+void queue_end_receives(struct shard *shard, struct port *port);
+/* Frees the port, in which nothing waits any more, and clears *place. */
+void queue_free_port(struct shard *shard, struct port **place);

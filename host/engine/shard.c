@@ -363,13 +363,23 @@ static void stop_listening(void *owner)
     }
 }
 
-static void close_ports(struct shard *shard)
+static void end_receives(struct shard *shard)
 {
     for (uint32_t i = 0; i < shard->port_cap; i++) {
         if (shard->ports[i] != NULL) {
-            queue_close_port(shard, &shard->ports[i]);
+            queue_end_receives(shard, shard->ports[i]);
         }
     }
+}
+
+static void free_ports(struct shard *shard)
+{
+    for (uint32_t i = 0; i < shard->port_cap; i++) {
+        if (shard->ports[i] != NULL) {
+            queue_free_port(shard, &shard->ports[i]);
+        }
+    }
+    free(shard->ports);
 }
 
 /* The loop is closing: everything of this shard ends here. Out of the registry first, so that
@@ -389,9 +399,10 @@ static void close_shard(void *owner)
     {
         conn_close(LIST_ITEM(node, struct conn, link), true);
     }
-    close_ports(shard);
+    end_receives(shard);
     free_dead(shard);
     call_recall(shard);
+    free_ports(shard);
     request_free_all(shard);
     pthread_mutex_lock(&engine->lock);
     lifetime_reclaim(engine);
@@ -406,6 +417,5 @@ static void close_shard(void *owner)
     free(shard->conn_places.free_stack);
     free(shard->request_places.items);
     free(shard->request_places.free_stack);
-    free(shard->ports);
     free(shard);
 }
