@@ -63,10 +63,10 @@ static bool is_callers_fault(ULONG status)
 }
 
 /* A send that failed half way leaves a broken answer behind: the connection ends. One that was
- * refused before the first byte leaves the request answerable. */
+ * refused before the first byte, or found no memory for it, leaves the request answerable. */
 static ULONG fail(struct request *request, const struct call_send *send, ULONG status)
 {
-    if (is_callers_fault(status) && !send->started) {
+    if (!send->started && (is_callers_fault(status) || status == ERROR_NOT_ENOUGH_MEMORY)) {
         return status;
     }
     conn_close(request->conn, true);
