@@ -143,6 +143,25 @@ local function extremes(list)
   return math.min(table.unpack(list)), math.max(table.unpack(list))
 end
 
+-- Fewer answers than this in a round: something else had the machine. The round is done again.
+local ROUND_REQUESTS_MIN = 1000
+
+-- One round over all servers: a list of { cpu, rate, p99, errors }, or nil for a disturbed one.
+local function measure_round(servers, workload, seconds)
+  local round = {}
+  for i, server in ipairs(servers) do
+    local before = cpu_time(server.pid)
+    local requests, rate, p99, errors = load_server(server, workload, seconds)
+    if requests < ROUND_REQUESTS_MIN then
+      note("%s, %s: %d answers in a round, done again", workload.name, server.name, requests)
+      return nil
+    end
+    round[i] = { cpu = (cpu_time(server.pid) - before) / requests, rate = rate, p99 = p99,
+      errors = errors }
+  end
+  return round
+end
+
 -- Runs one workload over the servers. Returns, by server name: lists by round of cpu (us a
 -- request), ratio (to the bound of the same round), rate, p99; errors over all rounds.
 local function measure(workload, names, options)
@@ -162,17 +181,18 @@ local function measure(workload, names, options)
       note("%s, %s: %s", workload.name, name, why)
     end
   end
-  for round = 1, options.rounds do
-    local bound_cpu
-    for _, server in ipairs(servers) do
-      local before = cpu_time(server.pid)
-      local requests, rate, p99, errors = load_server(server, workload, options.seconds)
-      local cpu = (cpu_time(server.pid) - before) / requests
-      local result = results[server.name]
-      bound_cpu = bound_cpu or cpu
-      result.cpu[round], result.ratio[round] = cpu, cpu / bound_cpu
-      result.rate[round], result.p99[round] = rate, p99
-      result.errors = result.errors + errors
+  local count, tries = 0, 0
+  while count < options.rounds and tries < 3 * options.rounds do
+    tries = tries + 1
+    local round = measure_round(servers, workload, options.seconds)
+    if round then
+      count = count + 1
+      for i, server in ipairs(servers) do
+        local result = results[server.name]
+        result.cpu[count], result.ratio[count] = round[i].cpu, round[i].cpu / round[1].cpu
+        result.rate[count], result.p99[count] = round[i].rate, round[i].p99
+        result.errors = result.errors + round[i].errors
+      end
     end
   end
   for _, server in ipairs(servers) do stop_process(server.pid) end
@@ -233,7 +253,10 @@ end
 
 local function report_workload(workload, names, results)
   local bound = results.bound
-  if not bound then return end
+  if not bound or #bound.cpu == 0 then
+    note("%s: no undisturbed round", workload.name)
+    return
+  end
   local cells = { workload.name, ("%.2f"):format(median(bound.cpu)) }
   for _, name in ipairs(names) do
     local result = results[name]
@@ -327,6 +350,8 @@ end
 local function main()
   local options = parse(arg)
   local cpu = (read_file("/proc/cpuinfo") or ""):match("model name%s*:%s*([^\n]*)") or "?"
+  local busy = tonumber((read_file("/proc/loadavg") or "0"):match("%S+"))
+  if busy > 0.5 then note("the machine is busy (load %.2f): expect wide ranges", busy) end
   print(("%s, %s cores, Linux %s; %d rounds of %g s, 32 connections unless said; CPU time of the"
     .. " server per request, as a ratio to the bound of the same round."):format(cpu,
     output_of("nproc"):match("%d+"), output_of("uname -r"):match("%S+"), options.rounds,
