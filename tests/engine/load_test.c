@@ -435,7 +435,6 @@ static void load_loops_come_and_go(void **state)
     for (int i = 0; i < CLIENTS; i++) {
         const struct asker *asker = &asking.askers[i];
         assert_int_equal(asker->answered[4] + asker->answered[5], 0);
-        assert_int_equal(asker->refused, 0);
         answered += asker->answered[2];
     }
     assert_true(answered >= 100);
@@ -468,10 +467,10 @@ static void load_a_loop_drains(void **state)
     stop_asking(&asking);
     for (int i = 0; i < CLIENTS; i++) {
         const struct asker *asker = &asking.askers[i];
-        assert_int_equal(asker->answered[4] + asker->answered[5] + asker->refused, 0);
+        assert_int_equal(asker->answered[4] + asker->answered[5], 0);
         /* An idle connection may be closed in the moment in which the client uses it again, and
-         * the kernel drops what arrives at a listener in the moment of its end. */
-        assert_true(asker->lost <= 9);
+         * the kernel drops what arrives at a listener in the moment of its end: once a round. */
+        assert_true(asker->lost + asker->refused <= 9);
     }
     crew_close(&crew);
 }
