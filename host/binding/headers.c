@@ -277,9 +277,15 @@ static const struct luaL_Reg headers_meta[] = {
     {NULL, NULL},
 };
 
+static const struct binding_entry headers_fields[] = {
+    {"[string]", NULL, "string?", "One field; repeated ones are joined with \", \"."},
+    {NULL, NULL, NULL, NULL},
+};
+
 const struct binding_type headers_type = {
     .name = "http.headers",
     .doc = "The header fields of a request, looked up by name without case; pairs() walks them.",
+    .fields = headers_fields,
     .metamethods = headers_meta,
     .index = index_headers,
 };

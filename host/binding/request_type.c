@@ -326,7 +326,7 @@ static const struct binding_entry request_methods[] = {
      "http.error?",
      "Writes the body to a file and returns its length."},
     {"respond", answer_respond,
-     "fun(self: http.request, status?: any, headers?: any, body?: any): boolean?, http.error?",
+     "fun(self: http.request, status?: any, headers?: any, body?: any): true?, http.error?",
      "Answers now; the same forms as a handler's return values."},
     {"stream", httpstream_open,
      "fun(self: http.request, status?: integer, headers?: table): http.stream?, http.error?",
@@ -364,7 +364,7 @@ static const struct luaL_Reg request_meta[] = {
 
 static const struct binding_type request_type = {
     .name = REQUEST_TYPE,
-    .doc = "A request; it ends when it has been answered.",
+    .doc = "A request; it ends when it has been answered. A pulled one may be a <close> variable.",
     .methods = request_methods,
     .fields = request_fields,
     .metamethods = request_meta,

@@ -80,8 +80,8 @@ static const struct binding_entry aliases[] = {
     {"http.handler", NULL, "(fun(request: http.request): ...)|http.router",
      "Answers a request with what it returns."},
     {"http.error", NULL,
-     "{ name: string, code: integer, call?: string, object?: string, hint?: string, where?: string "
-     "}",
+     "{ name: string, code: integer, status?: integer, call?: string, object?: string, hint?: "
+     "string, where?: string }",
      "What went wrong; tostring makes one line of it."},
     {0}};
 

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "cli/luadocs.h"
+#include "cli/wrap.h"
 
 enum {
-    LINE_BYTES = 80,    /* help is broken at this column */
     OPTION_COLUMN = 26, /* where the text of an option begins */
     COMMAND_COLUMN = 12
 };
@@ -32,36 +33,11 @@ static const struct topic topics[] = {
      "is a whole server. A script may return from its main chunk: what it has registered stays. "
      "What it holds in <close> variables needs http.run() before the "
      "end of the block. http.arg has the words behind the script and, by name, what --set gave. "
-     "require finds modules beside the script."},
+     "require finds modules beside the script.\n\n"
+     "moonlatch help lua lists all functions and types of http; moonlatch help lua-types prints "
+     "them as a definition file for editors (LuaCATS)."},
     {NULL, NULL, NULL},
 };
-
-/* Prints one paragraph, broken at blanks. The first line starts at column `at`; the others, and
- * none when at is past it, at `indent`. */
-static void put_wrapped(struct slice text, size_t at, size_t indent)
-{
-    size_t column = at;
-    bool first = true;
-    while (text.len > 0) {
-        size_t length = 0;
-        while (length < text.len && text.p[length] != ' ') {
-            length++;
-        }
-        if (!first && column + 1 + length > LINE_BYTES) {
-            (void)printf("\n%*s", (int)indent, "");
-            column = indent;
-            first = true;
-        }
-        (void)printf("%s%.*s", first ? "" : " ", (int)length, text.p);
-        column += length + (first ? 0 : 1);
-        first = false;
-        text = slice_make(text.p + length, text.len - length);
-        while (text.len > 0 && text.p[0] == ' ') {
-            text = slice_make(text.p + 1, text.len - 1);
-        }
-    }
-    (void)putchar('\n');
-}
 
 /* Text with empty lines between its paragraphs. */
 static void put_paragraphs(const char *text)
@@ -70,7 +46,7 @@ static void put_paragraphs(const char *text)
         const char *end = strstr(text, "\n\n");
         size_t length = end == NULL ? strlen(text) : (size_t)(end - text);
         (void)putchar('\n');
-        put_wrapped(slice_make(text, length), 0, 0);
+        wrap_put(stdout, slice_make(text, length), 0, 0);
         text = end == NULL ? NULL : end + 2;
     }
 }
@@ -84,7 +60,7 @@ static void put_columns(const char *head, const char *text, size_t column)
     } else {
         (void)printf("%*s", (int)(column - at), "");
     }
-    put_wrapped(slice_from_cstr(text), column, column);
+    wrap_put(stdout, slice_from_cstr(text), column, column);
 }
 
 /* "-p, --port N" */
@@ -156,6 +132,14 @@ static bool put_topic(const char *name)
         put_exits();
         return true;
     }
+    if (strcmp(name, "lua") == 0) {
+        luadocs_put_text(stdout);
+        return true;
+    }
+    if (strcmp(name, "lua-types") == 0) {
+        luadocs_put_types(stdout);
+        return true;
+    }
     for (const struct topic *topic = topics; topic->name != NULL; topic++) {
         if (strcmp(topic->name, name) == 0) {
             (void)printf("%s\n", topic->title);
@@ -179,7 +163,8 @@ int help_command(const struct options *options)
         return HOST_EXIT_OK;
     }
     (void)fprintf(stderr,
-                  "error: no help on %s\nhint:  commands, or options, exit-codes, ready, scripts\n",
+                  "error: no help on %s\nhint:  commands, or options, exit-codes, ready, scripts, "
+                  "lua, lua-types\n",
                   options->words[0]);
     return HOST_EXIT_USAGE;
 }

@@ -68,7 +68,7 @@ const struct command_row command_rows[] = {
      "The server listens on a socket of its own that only the same user can open."},
     {COMMAND_VERSION, "version", "version [--json]", "what this program was built from", NULL},
     {COMMAND_HELP, "help", "help [COMMAND|TOPIC]",
-     "this text; topics: options, exit-codes, ready, scripts", NULL},
+     "this text; topics: options, exit-codes, ready, scripts, lua, lua-types", NULL},
     {COMMAND_MAN, "man", "man", "the manual page, as input for man -l -", NULL},
     {COMMAND_NONE, NULL, NULL, NULL, NULL},
 };

@@ -94,7 +94,8 @@ static const struct binding_entry functions[] = {
     {"run", run, "fun()",
      "Waits in the main chunk until the host has drained or the generation retires."},
     {"stop", stop, "fun(code?: integer)", "Asks the host to drain and end; returns at once."},
-    {"arg", NULL, "table", "What followed the script on the command line, and --set K=V by name."},
+    {"arg", NULL, "table<string|integer, string>",
+     "What followed the script on the command line, and --set K=V by name."},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "binding/module.h"
-#include "binding/request_type.h"
 #include "binding/state.h"
 #include "runtime/control.h"
 #include "runtime/generation.h"
@@ -56,7 +55,12 @@ static void on_warning(void *ud, const char *text, int continues)
     }
 }
 
-static const struct binding_part *const parts[] = {&request_part, &sched_part, &control_part, NULL};
+static const struct binding_part *const parts[] = {&sched_part, &control_part, NULL};
+
+const struct binding_part *const *luaenv_docs(void)
+{
+    return parts;
+}
 
 /* http.arg. [-0, +0, m] */
 static void set_arguments(lua_State *L, const struct host_config *config)

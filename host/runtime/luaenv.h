@@ -19,8 +19,13 @@
 #include <lua.h>
 
 #include "api/httpapi.h"
+#include "binding/module.h"
 
 struct host_config;
+
+/* The parts of `http` that are the runtime's, NULL-terminated: the tables that luaenv_open
+ * registers. Those of the binding are binding_docs. */
+const struct binding_part *const *luaenv_docs(void);
 
 /* Opens everything above in a fresh state. Raises nothing; [-0, +(0|1)]
  * Errors: ERROR_NOT_ENOUGH_MEMORY; ERROR_INVALID_FUNCTION a module of ours failed: *text says

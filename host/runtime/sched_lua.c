@@ -652,7 +652,7 @@ static int http_spawn(lua_State *L)
  * ------------------------------------------------------------------------- */
 
 static const struct binding_entry task_methods[] = {
-    {"wait", task_method_wait, "fun(self: http.task, seconds?: number): boolean?, any ...",
+    {"wait", task_method_wait, "fun(self: http.task, seconds?: number): boolean?, ...",
      "Waits for the end: true and the results, or false and the error."},
     {"cancel", task_method_cancel, "fun(self: http.task)", "Raises `cancelled` where it waits."},
     {"is_running", task_method_is_running, "fun(self: http.task): boolean",
