@@ -6,9 +6,9 @@
  * answers its own requests takes no lock.
  *
  * Receives travel, requests do not: a request stays with its connection's shard. A shard that has a
- * request and no receive is needy: it asks the others once, each of which lends one (queue_lend), and
- * a receive made elsewhere while it is needy is sent there. Among several needy shards each gets its
- * turn. A receive of a loop that finds nothing to do goes home again.
+ * request and no receive is needy: it asks the others once, each of which lends one (queue_lend),
+ * and a receive made elsewhere while it is needy is sent there. Among several needy shards each
+ * gets its turn. A receive of a loop that finds nothing to do goes home again.
  *
  * Lifetime of struct queue: the registry, the ports and travelling calls hold references; a shard
  * that found it through a group may look at it for the rest of its turn (lifetime.h). */

@@ -88,7 +88,7 @@ struct shard {
     size_t conn_count;
     struct list calls_away; /* struct call.link: calls of this thread that run on other shards */
     _Atomic bool asked;     /* any thread: some shard wants a receive lent (queue.h) */
-    uint64_t sequence;   /* last one given to a request or connection */
+    uint64_t sequence;      /* last one given to a request or connection */
     struct places conn_places, request_places;
     struct port **ports; /* by queue place (the low 32 bits of its id) */
     uint32_t port_cap;
@@ -96,7 +96,7 @@ struct shard {
     uint64_t date_checked_ns; /* when the clock was last asked for it */
     time_t date_second;       /* the second that `date` names */
     struct head_memo memo;
-    char lines[80];           /* the Server and Date lines of an answer, 29 bytes of date in them */
+    char lines[80]; /* the Server and Date lines of an answer, 29 bytes of date in them */
 
     /* The request parsed last: head and cooked URL, so that a receive that is waiting already needs
      * no second parse. */
@@ -125,8 +125,8 @@ void shard_give_in_block(struct shard *shard, char *block);
 char *shard_take_out_block(struct shard *shard);
 void shard_give_out_block(struct shard *shard, char *block);
 
-/* Calls, not cleared. NULL: no memory. A call may be given back to another shard than it was taken from.
- */
+/* Calls, not cleared. NULL: no memory. A call may be given back to another shard than it was taken
+ * from. */
 struct call *shard_take_call(struct shard *shard);
 void shard_give_call(struct shard *shard, struct call *call);
 
@@ -144,5 +144,6 @@ struct request *shard_find_request(const struct shard *shard, uint64_t id);
 
 /* The Date field value of this second: 29 bytes. */
 const char *shard_date(struct shard *shard);
-/* "Server: ..." and "Date: ..." as lines of a head, or the latter alone. Valid until the next call. */
+/* "Server: ..." and "Date: ..." as lines of a head, or the latter alone. Valid until the next call.
+ */
 struct slice shard_server_and_date(struct shard *shard, bool with_server);

@@ -1,5 +1,5 @@
-/* The part of sock.h that is Linux's own: a file to a socket in the kernel, and how much of what was
- * written is still there. */
+/* The part of sock.h that is Linux's own: a file to a socket in the kernel, and how much of what
+ * was written is still there. */
 #include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>

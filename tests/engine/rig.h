@@ -32,8 +32,8 @@ enum { RIG_WAIT_MS = 20000, RIG_PAUSE_US = 500, CLIENT_BYTES = 256 * 1024, RIG_B
     ((condition) ? (void)0                                                                         \
                  : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition), abort()))
 
-/* Before the first test; argv[1], when given, chooses tests (wildcards ? and *). What fails ends the
- * program: a jump out of a test would leave its threads behind, with parts of its stack. */
+/* Before the first test; argv[1], when given, chooses tests (wildcards ? and *). What fails ends
+ * the program: a jump out of a test would leave its threads behind, with parts of its stack. */
 static inline void rig_start(int argc, char **argv)
 {
     MUST(setenv("CMOCKA_TEST_ABORT", "1", 1) == 0);
