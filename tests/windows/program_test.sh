@@ -98,8 +98,8 @@ same_closing hello scripts/hello.lua -p 0 --trace close
 
 start scripts/routes.lua -p 0 --trace close
 expect 'try /users, /users/7, /sum/3/4 or /hello/you' "$url/"
-expect '{"id":7,"name":"Edsger"}' "$url/users/7"
-expect '{"id":7,"name":"Ada"}' -X PUT -d '{"name":"Ada"}' "$url/users/7"
+expect '{"error":"no user 99"}' "$url/users/99"
+expect '201' -o "$work/body" -w '%{http_code}' -X PUT -d '{"name":"Ada"}' "$url/users/8"
 expect '7' "$url/sum/3/4"
 expect '404' -o "$work/body" -w '%{http_code}' "$url/nobody/at/all"
 expect '405' -o "$work/body" -w '%{http_code}' -X DELETE "$url/users"
