@@ -1,4 +1,5 @@
-/* A state's memory and its tasks: waiting, waking, cancelling, killing, without script functions. */
+/* A state's memory and its tasks: waiting, waking, cancelling, killing, without script
+ * functions. */
 #include "support/cmocka_all.h"
 
 #include <string.h>

@@ -4,17 +4,20 @@
 
 start run "$root/scripts/routes.lua" -p 0 --trace close
 expect_answer 200 "try /users, /users/7, /sum/3/4 or /hello/you" "$url/"
+# expect_user ID NAME STATUS URL...
 expect_user() {
+    id=$1 name=$2 status=$3
+    shift 3
     answer=$(ask "$@" | tr -d '\n')
     case $answer in "{\"id\":$id,\"name\":\"$name\"}$status" | \
         "{\"name\":\"$name\",\"id\":$id}$status") ;;
     *) fail "$*: got $answer" ;; esac
 }
-id=7 name=Edsger status=200 expect_user "$url/users/7"
-id=1 name=Ada status=200 expect_user "$url/users/first"
+expect_user 7 Edsger 200 "$url/users/7"
+expect_user 1 Ada 200 "$url/users/first"
 expect_answer 404 '{"error":"no user 99"}' "$url/users/99"
-id=8 name=Barbara status=201 expect_user -X PUT -d '{"name":"Barbara"}' "$url/users/8"
-id=8 name=Barbara status=200 expect_user "$url/users/8"
+expect_user 8 Barbara 201 -X PUT -d '{"name":"Barbara"}' "$url/users/8"
+expect_user 8 Barbara 200 "$url/users/8"
 expect_answer 400 '{"error":"an id is a whole number"}' -X PUT -d x "$url/users/x"
 expect_answer 204 "" -X DELETE "$url/users/8"
 expect_answer 404 "" -X DELETE "$url/users/8"

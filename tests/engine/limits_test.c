@@ -113,7 +113,7 @@ static void limits_of_chunks_in_a_call(void **state)
     one_open(&one);
     for (unsigned i = 0; i <= HTTP_MAX_ENTITY_CHUNKS; i++) {
         chunks[i].DataChunkType = HttpDataChunkFromMemory;
-        chunks[i].FromMemory.pBuffer = "0123456789" + i % 10;
+        chunks[i].FromMemory.pBuffer = &"0123456789"[i % 10];
         chunks[i].FromMemory.BufferLength = 1;
     }
     assert_true(client_get(&one.client, "/"));
