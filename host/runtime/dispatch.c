@@ -209,7 +209,10 @@ static void handler_ended(struct task *t, enum task_end end, int nresults)
     case TASK_CANCELLED:
     case TASK_EXITED:
         if (r->phase == REQUEST_LIVE) {
-            httpreq_answer_plain(r, 503, SLICE_LIT("the server is stopping\n"));
+            bool stopping = r->state->phase == STATE_STOPPING;
+            httpreq_answer_plain(r, 503,
+                                 stopping ? SLICE_LIT("the server is stopping\n")
+                                          : SLICE_LIT("this request was stopped\n"));
         } else if (r->phase == REQUEST_STREAMING) {
             httpreq_cancel(r);
         }
