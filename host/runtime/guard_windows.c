@@ -1,5 +1,5 @@
 /* Without a signal that interrupts a thread in place, a count hook stays armed: it looks at the
- * clock every HOOK_COUNT instructions, and asks guard_hook once a resume has lasted for one look. */
+ * clock every HOOK_COUNT instructions, and asks guard_hook once a resume has lasted a look. */
 #include "runtime/guard.h"
 
 #include <assert.h>

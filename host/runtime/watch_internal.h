@@ -1,10 +1,23 @@
-/* Between the two halves of the watcher: what is followed (watch_posix.c) and how the system tells
- * of it (watch_linux.c, watch_none.c). */
+/* Between the two halves of the watcher: what is followed (watch.c) and how the system tells
+ * of it (watch_linux.c, watch_files_windows.c). */
 #pragma once
 
 #include "runtime/watch.h"
 
 struct watch_os;
+
+/* By which a file is known to be the same without reading it. No padding: compared as bytes. */
+struct watch_stamp {
+    uint64_t device, inode, bytes;
+    int64_t seconds, nanoseconds;
+};
+
+/* What differs between systems about files (watch_files_posix.c, watch_files_windows.c).
+ * watch_stat: false when it is missing. watch_matches: a shell pattern against a path.
+ * watch_find: calls found for each path that matches a pattern. */
+bool watch_stat(const char *path, struct watch_stamp *out);
+bool watch_matches(const char *pattern, const char *path);
+void watch_find(const char *pattern, void (*found)(void *ctx, const char *path), void *ctx);
 
 /* For events that concern no single item. */
 #define WATCH_ALL SIZE_MAX

@@ -4,7 +4,7 @@
 #include "net/loop.h"
 #include "windows/httpsys.h"
 
-/* The lowest bit of an event handle keeps the system from reporting the call to the port as well. */
+/* The lowest bit of an event handle keeps the system from reporting the call to the port too. */
 static HANDLE without_port(HANDLE event)
 {
     return (HANDLE)((ULONG_PTR)event | 1);

@@ -80,7 +80,7 @@ static inline ULONG httpsys_code(ULONG code)
     return code == ERROR_CALL_NOT_IMPLEMENTED ? (ULONG)ERROR_NOT_SUPPORTED : code;
 }
 
-/* --- overlapped calls (call.c) ---------------------------------------------------------------- */
+/* --- overlapped calls (call.c) --------------------------------------------------------------- */
 
 /* One call on a queue, on its way through a wrapper.
  *
@@ -104,7 +104,7 @@ struct call {
 ULONG call_begin(struct call *call, LPOVERLAPPED *passed);
 ULONG call_end(struct call *call, ULONG code);
 
-/* --- the loop's side (loop_iocp.c) ------------------------------------------------------------ */
+/* --- the loop's side (loop_iocp.c) ----------------------------------------------------------- */
 
 /* The calling thread's loop when the queue is attached to it; else NULL. */
 struct loop *iocp_loop_of(HANDLE queue);
@@ -121,7 +121,7 @@ bool iocp_forget_pending(struct loop *loop, LPOVERLAPPED overlapped, HANDLE *que
 /* The queue is about to be closed. */
 void iocp_forget_queue(HANDLE queue);
 
-/* --- requests (request.c, send.c) --------------------------------------------------------------*/
+/* --- requests (request.c, send.c) ------------------------------------------------------------ */
 
 /* A request was received whole: what the system leaves undone is done here. */
 void request_arrived(HANDLE queue, PHTTP_REQUEST request);
@@ -132,7 +132,7 @@ void answer_note(HANDLE queue, HTTP_REQUEST_ID id, bool is_head);
 /* The queue is about to be closed. */
 void answer_forget_queue(HANDLE queue);
 
-/* --- groups (group.c) --------------------------------------------------------------------------*/
+/* --- groups (group.c) ------------------------------------------------------------------------ */
 
 /* Stage 1 of the exit path: new requests are refused, what was accepted is served. */
 void group_deactivate_all(void);

@@ -84,7 +84,7 @@ bool iocp_skips_success(HANDLE queue)
     return skips;
 }
 
-/* --- calls under way --------------------------------------------------------------------------- */
+/* --- calls under way ------------------------------------------------------------------------- */
 
 static struct iocp *state_of(const struct loop *loop)
 {
@@ -136,7 +136,7 @@ bool iocp_forget_pending(struct loop *loop, LPOVERLAPPED overlapped, HANDLE *que
     return false;
 }
 
-/* --- waiting ----------------------------------------------------------------------------------- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 static ULONG iocp_open(void **out)
 {
@@ -274,7 +274,7 @@ const struct loop_backend_ops *loop_backend_choose(enum loop_backend wanted)
     return ours ? &loop_backend_iocp : NULL;
 }
 
-/* --- queues ------------------------------------------------------------------------------------ */
+/* --- queues ---------------------------------------------------------------------------------- */
 
 /* The thread that posts on: nothing here is for it. */
 static DWORD WINAPI post_on(LPVOID parameter)

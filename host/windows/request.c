@@ -9,7 +9,7 @@
 /* Flags of ours that the system does not know. */
 static const ULONG own_flags = HTTP_RECEIVE_REQUEST_FLAG_BORROW;
 
-/* --- escapes in the cooked path ---------------------------------------------------------------- */
+/* --- escapes in the cooked path -------------------------------------------------------------- */
 
 static int digit(char c)
 {
@@ -73,7 +73,7 @@ void request_arrived(HANDLE queue, PHTTP_REQUEST request)
     answer_note(queue, request->RequestId, request->Verb == HttpVerbHEAD);
 }
 
-/* --- calls -------------------------------------------------------------------------------------- */
+/* --- calls ----------------------------------------------------------------------------------- */
 
 ULONG WINAPI HttpReceiveHttpRequest(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestId,
                                     ULONG Flags, PHTTP_REQUEST RequestBuffer,

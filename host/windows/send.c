@@ -1,8 +1,8 @@
 /* Answering: the system's calls, and three named fallbacks.
  *
  *   file chunks      where the system refuses them, they are read and sent from memory
- *   framing          where the system does not frame a body of unknown length, Transfer-Encoding and
- *                    the chunk sizes are written here
+ *   framing          where the system does not frame a body of unknown length, Transfer-Encoding
+ *                    and the chunk sizes are written here
  *   cancelling       where the function cannot be called, a request without an answer gets 503, one
  *                    whose answer has begun is ended as it is */
 #include <stdio.h>
@@ -20,7 +20,7 @@ enum {
 static const ULONG auto_chunking = HTTP_SEND_RESPONSE_FLAG_AUTOMATIC_CHUNKING;
 static const ULONG more_data = HTTP_SEND_RESPONSE_FLAG_MORE_DATA;
 
-/* --- requests that are not answered yet --------------------------------------------------------- */
+/* --- requests that are not answered yet ------------------------------------------------------ */
 
 struct answer {
     struct answer *next;
@@ -118,7 +118,7 @@ void answer_forget_queue(HANDLE queue)
     ReleaseSRWLockExclusive(&record.lock);
 }
 
-/* --- bodies made anew --------------------------------------------------------------------------- */
+/* --- bodies made anew ------------------------------------------------------------------------ */
 
 /* A body as it is sent: the caller's chunks, or ours in one piece of memory. */
 struct body {
@@ -254,7 +254,7 @@ static ULONG make_body(USHORT count, PHTTP_DATA_CHUNK chunks, bool framed, bool 
     return NO_ERROR;
 }
 
-/* --- calls -------------------------------------------------------------------------------------- */
+/* --- calls ----------------------------------------------------------------------------------- */
 
 /* Neither a length nor a coding of the caller's. */
 static bool is_unframed(const HTTP_RESPONSE *response)

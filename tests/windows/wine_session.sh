@@ -10,8 +10,8 @@ root=$here/build/windows/wine
 
 if [ -z "${MOONLATCH_WINE-}" ]; then
     # Two sessions would share Wine's helpers, which live in one namespace only.
-    MOONLATCH_WINE=$root exec flock "$here/build/windows/session.lock" unshare --net --mount --pid --fork --kill-child \
-        --propagation private sh "$0" "$@"
+    MOONLATCH_WINE=$root exec flock "$here/build/windows/session.lock" \
+        unshare --net --mount --pid --fork --kill-child --propagation private sh "$0" "$@"
 fi
 
 ip link set lo up

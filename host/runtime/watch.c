@@ -1,8 +1,6 @@
 /* What is followed, and when a change becomes a reload. */
 #include <assert.h>
 #include <dirent.h>
-#include <fnmatch.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +15,6 @@
 
 enum { POLL_DEFAULT_MS = 200, TREE_DEPTH_MAX = LOADPATH_DEPTH_MAX };
 
-/* By which a file is known to be the same without reading it. */
-struct stamp {
-    uint64_t device, inode, bytes;
-    int64_t seconds, nanoseconds;
-};
-
 struct item {
     char *path;
     bool is_tree;
@@ -32,7 +24,7 @@ struct item {
     bool asked;    /* a reload was asked for what it is now: */
     uint64_t seen; /* this hash */
     uint64_t hash; /* of what was loaded; 0: missing */
-    struct stamp stamp;
+    struct watch_stamp stamp;
     unsigned self; /* loads in a row during which it has changed */
 };
 
@@ -52,22 +44,7 @@ struct watch {
     size_t count, cap;
 };
 
-/* --- looking ----------------------------------------------------------------------------------- */
-
-static bool stat_path(const char *path, struct stamp *out)
-{
-    struct stat info;
-    memset(out, 0, sizeof *out);
-    if (stat(path, &info) != 0) {
-        return false;
-    }
-    out->device = (uint64_t)info.st_dev;
-    out->inode = (uint64_t)info.st_ino;
-    out->bytes = (uint64_t)info.st_size;
-    out->seconds = (int64_t)info.st_mtim.tv_sec;
-    out->nanoseconds = (int64_t)info.st_mtim.tv_nsec;
-    return true;
-}
+/* --- looking --------------------------------------------------------------------------------- */
 
 static bool is_script_name(const char *name)
 {
@@ -114,7 +91,7 @@ static uint64_t hash_file(const char *path)
 }
 
 /* A stamp is too young to be trusted while the clock of the file system stands at it. */
-static bool is_fresh(const struct stamp *stamp)
+static bool is_fresh(const struct watch_stamp *stamp)
 {
     int64_t age_s = clock_wall_s() - stamp->seconds;
     return age_s <= 1;
@@ -123,12 +100,12 @@ static bool is_fresh(const struct stamp *stamp)
 /* The present hash; 0: missing. Reads only when the stamp, or an event, gives a reason. */
 static uint64_t look(struct item *item)
 {
-    struct stamp now;
+    struct watch_stamp now;
     if (item->is_tree) {
         item->forced = false;
         return hash_tree(item->path, 0);
     }
-    if (!stat_path(item->path, &now)) {
+    if (!watch_stat(item->path, &now)) {
         item->forced = false;
         memset(&item->stamp, 0, sizeof item->stamp);
         return 0;
@@ -156,7 +133,7 @@ bool watch_differs(struct watch *watch)
     return false;
 }
 
-/* --- from a change to a reload ----------------------------------------------------------------- */
+/* --- from a change to a reload --------------------------------------------------------------- */
 
 static uint64_t slow_down(struct watch *watch)
 {
@@ -267,7 +244,7 @@ void watch_settle(struct watch *watch)
     } /* else the timer that runs is the last one */
 }
 
-/* --- what is followed -------------------------------------------------------------------------- */
+/* --- what is followed ------------------------------------------------------------------------ */
 
 size_t watch_item_count(const struct watch *watch)
 {
@@ -294,7 +271,7 @@ static bool is_unwanted(const struct watch *watch, const char *path)
 {
     const struct host_config *config = watch->host->config;
     for (size_t i = 0; i < config->watch_ignore_count; i++) {
-        if (fnmatch(config->watch_ignore[i], shorten(path), 0) == 0) {
+        if (watch_matches(config->watch_ignore[i], shorten(path))) {
             return true;
         }
     }
@@ -363,17 +340,12 @@ static void follow_tree(struct watch *watch, const char *path)
     }
 }
 
-static void follow_glob(struct watch *watch, const char *pattern)
+static void follow_found(void *ctx, const char *path)
 {
-    glob_t found;
-    if (glob(pattern, 0, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            struct item *item = add(watch, found.gl_pathv[i], false);
-            if (item != NULL) {
-                set_loaded(watch, item, hash_file(item->path));
-            }
-        }
-        globfree(&found);
+    struct watch *watch = ctx;
+    struct item *item = add(watch, path, false);
+    if (item != NULL) {
+        set_loaded(watch, item, hash_file(item->path));
     }
 }
 
@@ -427,7 +399,7 @@ void watch_follow(struct watch *watch, struct sources *sources, bool more)
         }
     }
     for (size_t i = 0; i < config->watch_also_count; i++) {
-        follow_glob(watch, config->watch_also[i]);
+        watch_find(config->watch_also[i], follow_found, watch);
     }
     drop_unmarked(watch);
     if (watch->structure && watch->os != NULL) {
@@ -446,7 +418,7 @@ void watch_refresh(struct watch *watch, struct sources *sources)
     }
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 ULONG watch_open(struct host *host, unsigned poll_ms, struct watch **out)
 {
