@@ -139,20 +139,29 @@ ULONG call_run(struct shard *shard, struct call *call)
     }
 }
 
-/* Takes back a call that waits but must not: synchronous on the thread of a loop. */
-static void withdraw(struct shard *shard, struct call *call)
+/* Takes back a call that waits but must not: synchronous on the thread of a loop. A read that wants
+ * more than there is gives what it has: it is taken off the connection already. */
+static ULONG withdraw(struct shard *shard, struct call *call, PULONG bytes_out)
 {
     list_remove(&call->link);
     struct request *request = shard_find_request(shard, call->id);
+    ULONG filled = 0;
     if (call->kind == CALL_READ_BODY) {
+        filled = call->as.read.filled;
         request->reader = NULL;
+        request->received_bytes += filled;
+        request->conn->deadline_ns = UINT64_MAX; /* nobody waits for its body now */
     } else if (call->kind == CALL_WAIT_DISCONNECT) {
         shard_find_conn(shard, call->id)->disconnect_wait = NULL;
     } else if (call->kind == CALL_SEND) {
         conn_close(request->conn, true); /* a part is sent: it cannot be taken back */
-        return;                          /* that has completed the call */
+        return ERROR_INVALID_PARAMETER;  /* that has completed the call */
     }
     free_call(shard, call);
+    if (filled > 0 && bytes_out != NULL) {
+        *bytes_out = filled;
+    }
+    return filled > 0 ? NO_ERROR : ERROR_INVALID_PARAMETER;
 }
 
 static ULONG start_overlapped(struct call *call)
@@ -176,8 +185,7 @@ ULONG call_here(struct shard *shard, const struct call *prototype, PULONG bytes_
     }
     if (status == ERROR_IO_PENDING) {
         if (overlapped == NULL) {
-            withdraw(shard, call);
-            return ERROR_INVALID_PARAMETER;
+            return withdraw(shard, call, bytes_out);
         }
         return status;
     }

@@ -11,7 +11,8 @@
  *   a thread without a loop, overlapped   the first status (it waits for that), then hEvent
  *   a thread without a loop, synchronous  the end (it waits for that)
  *   a loop's thread, synchronous          works while nothing has to be waited for; else
- *                                         ERROR_INVALID_PARAMETER: waiting would stop that loop
+ *                                         ERROR_INVALID_PARAMETER: waiting would stop that loop.
+ *                                         A read with FILL_BUFFER gives the bytes that are there
  *
  * A status other than NO_ERROR and ERROR_IO_PENDING that the function returns has no completion. */
 #pragma once

@@ -466,6 +466,45 @@ static void loops_a_synchronous_receive_stays_on_its_loop(void **state)
     two_close(&two);
 }
 
+static void job_read_now(struct worker *worker, void *context)
+{
+    struct body_job *job = context;
+    (void)worker;
+    job->status = HttpReceiveRequestEntityBody(job->queue, job->id,
+                                               HTTP_RECEIVE_REQUEST_ENTITY_BODY_FLAG_FILL_BUFFER,
+                                               job->buffer, job->size, &job->flags, NULL);
+}
+
+/* A synchronous read with FILL_BUFFER on a loop's thread loses nothing of what is there. */
+static void loops_a_synchronous_read_gives_what_there_is(void **state)
+{
+    (void)state;
+    static struct two two;
+    char buffer[16];
+    two_open(&two);
+    worker_receive(&two.near, two.server.queue, 0, &two.received, &two.op);
+    assert_true(client_send(&two.client, "POST / HTTP/1.1\r\nHost: localhost\r\n"
+                                         "Content-Length: 10\r\n\r\n01234"));
+    assert_int_equal(op_wait(&two.op), NO_ERROR);
+    HTTP_REQUEST_ID id = two.received.request.RequestId;
+    struct body_job job = {two.server.queue, id, buffer, 10, 0, 0, {0}, NULL};
+    worker_run(&two.near, job_read_now, &job);
+    assert_int_equal(job.status, NO_ERROR);
+    assert_int_equal(job.flags, 5);
+    assert_memory_equal(buffer, "01234", 5);
+    worker_run(&two.near, job_read_now, &job);
+    assert_int_equal(job.status, ERROR_INVALID_PARAMETER);
+    assert_true(client_send(&two.client, "56789"));
+    WAIT_UNTIL((worker_run(&two.near, job_read_now, &job), job.status == NO_ERROR));
+    assert_int_equal(job.flags, 5);
+    assert_memory_equal(buffer, "56789", 5);
+    worker_run(&two.near, job_read_now, &job);
+    assert_int_equal(job.status, ERROR_HANDLE_EOF);
+    assert_int_equal(worker_answer(&two.near, two.server.queue, id, "x"), NO_ERROR);
+    client_expect(&two.client, 200, "x");
+    two_close(&two);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +522,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(loops_an_unattached_queue_does_not_complete_into_the_loop),
         cmocka_unit_test(loops_two_that_call_each_other_with_events_do_not_stop),
         cmocka_unit_test(loops_a_synchronous_receive_stays_on_its_loop),
+        cmocka_unit_test(loops_a_synchronous_read_gives_what_there_is),
     };
     rig_start(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);

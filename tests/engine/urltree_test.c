@@ -280,9 +280,12 @@ static void urltree_places_of_what_has_gone_hide_nothing(void **state)
 {
     struct rig *rig = *state;
     struct item *stays = add(rig, "site", 80, "/stays/");
-    for (int i = 0; i < 100000; i++) {
-        char path[32];
-        (void)snprintf(path, sizeof path, "/p%d/", i);
+    for (int i = 0; i < URLTREE_REGISTRATIONS_MAX + 10;
+         i++) { /* so many were never there at once */
+        char path[] = "/pppp/";
+        for (int k = 1, rest = i; k < 5; k++, rest /= 26) {
+            path[k] = (char)('a' + rest % 26);
+        }
         rig->count = 1;
         struct item *item = add(rig, i % 3 == 0 ? "site" : "other", 80, path);
         assert_ptr_equal(find(rig, i % 3 == 0 ? "site" : "other", path), &item->r);
