@@ -30,7 +30,7 @@
     X(CANCEL, "cancel")                       /* HttpCancelHttpRequest */                          \
     X(QUEUE_SHUTDOWN, "queue_shutdown")       /* HttpShutdownRequestQueue */                       \
     X(QUEUE_PROPERTIES, "queue_properties")   /* length, state, 503 verbosity */                   \
-    X(GROUP_PROPERTIES, "group_properties")   /* state, timeouts, QoS */                           \
+    X(GROUP_PROPERTIES, "group_properties")   /* state, timeouts, limit */                         \
     X(QUERIES, "queries")                     /* HttpQuery...Property */                           \
     X(NAMED_QUEUES, "named_queues")           /* shared with other processes */                    \
     X(BORROWED_TEXT, "borrowed_text")         /* HTTP_RECEIVE_REQUEST_FLAG_BORROW */               \

@@ -6,6 +6,7 @@
 static const char not_built[] = "not built yet";
 
 static const char *const lacks[PROVIDER_CAPABILITY_COUNT] = {
+    [PROVIDER_NAMED_QUEUES] = "names are known inside this process alone",
     [PROVIDER_CACHE] = not_built,
     [PROVIDER_AUTHENTICATION] = not_built,
     [PROVIDER_TLS] = not_built,
