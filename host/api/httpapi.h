@@ -122,6 +122,11 @@ typedef struct HTTP_VERSION {
 /* Every URL of the group; the URL argument must be NULL. */
 #define HTTP_URL_FLAG_REMOVE_ALL 0x00000001u
 
+/* HttpAddUrlToUrlGroup, in Reserved: our one extension there. A URL that another group of this
+ * process has moves here in one step: each request finds it in the one or in the other. A provider
+ * without it says ERROR_INVALID_PARAMETER. */
+#define HTTP_URL_FLAG_MOVE 0x80000000u
+
 /* HttpCreateRequestQueue */
 /* Open a named queue that exists. */
 #define HTTP_CREATE_REQUEST_QUEUE_FLAG_OPEN_EXISTING 0x00000001u

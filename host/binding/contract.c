@@ -95,7 +95,7 @@ static ULONG convert_url(struct slice url, struct url_text *out)
 }
 
 ULONG contract_add_url(const struct contract *c, HTTP_URL_GROUP_ID group, struct slice url,
-                       HTTP_URL_CONTEXT context)
+                       HTTP_URL_CONTEXT context, bool move)
 {
     struct url_text text;
     ULONG code = convert_url(url, &text);
@@ -103,7 +103,7 @@ ULONG contract_add_url(const struct contract *c, HTTP_URL_GROUP_ID group, struct
         return code;
     }
     return noted(c, "HttpAddUrlToUrlGroup", text.label,
-                 HttpAddUrlToUrlGroup(group, text.text, context, 0));
+                 HttpAddUrlToUrlGroup(group, text.text, context, move ? HTTP_URL_FLAG_MOVE : 0));
 }
 
 ULONG contract_remove_url(const struct contract *c, HTTP_URL_GROUP_ID group, struct slice url)

@@ -33,8 +33,9 @@ ULONG contract_shutdown_queue(const struct contract *c, const char *label, HANDL
 ULONG contract_close_queue(const struct contract *c, const char *label, HANDLE queue);
 /* url: UTF-8, shorter than LEDGER_PREFIX_BYTES_MAX. ERROR_INVALID_PARAMETER when it is not UTF-8.
  */
+/* move: from whichever group has it (HTTP_URL_FLAG_MOVE). */
 ULONG contract_add_url(const struct contract *c, HTTP_URL_GROUP_ID group, struct slice url,
-                       HTTP_URL_CONTEXT context);
+                       HTTP_URL_CONTEXT context, bool move);
 ULONG contract_remove_url(const struct contract *c, HTTP_URL_GROUP_ID group, struct slice url);
 /* queue NULL unbinds. */
 ULONG contract_bind_group(const struct contract *c, const char *label, HTTP_URL_GROUP_ID group,

@@ -20,16 +20,49 @@ static void keep_first(ULONG *first, ULONG code)
 
 /* --- contract calls ------------------------------------------------------------------------ */
 
+/* A registration that was moved here by a commit which has failed goes back, in one step where the
+ * provider can. false: it was not moved. */
+static bool give_back(struct ledger *ledger, struct node *node, uint32_t index)
+{
+    const struct contract *contract = &ledger->contract;
+    struct node *other = node->taken[index] == 0 ? NULL : node_get(ledger, node->taken[index]);
+    if (other == NULL || other->state != NODE_OPEN) {
+        return false;
+    }
+    for (uint32_t i = 0; i < other->registered_count; i++) {
+        struct slice url = slice_from_cstr(other->registered[i]);
+        if ((other->lent & 1U << i) == 0 ||
+            !slice_equal_nocase(url, slice_from_cstr(node->registered[index]))) {
+            continue;
+        }
+        ULONG code = contract_add_url(contract, other->parent->contract_id, url, other->id, true);
+        if (code == ERROR_INVALID_PARAMETER) {
+            (void)contract_remove_url(contract, node->parent->contract_id, url); /* traced */
+            code = contract_add_url(contract, other->parent->contract_id, url, other->id, false);
+        }
+        if (code == NO_ERROR) {
+            other->lent &= ~(1U << i);
+        }
+        return true;
+    }
+    return false;
+}
+
 ULONG node_unregister(struct ledger *ledger, struct node *node)
 {
     ULONG first = NO_ERROR;
     assert(node->kind == NODE_URL);
     while (node->registered_count > 0) {
-        char *url = node->registered[--node->registered_count];
-        keep_first(&first, contract_remove_url(&ledger->contract, node->parent->contract_id,
-                                               slice_from_cstr(url)));
+        uint32_t i = --node->registered_count;
+        char *url = node->registered[i];
+        if ((node->lent & 1U << i) == 0 && !give_back(ledger, node, i)) {
+            keep_first(&first, contract_remove_url(&ledger->contract, node->parent->contract_id,
+                                                   slice_from_cstr(url)));
+        }
+        node->taken[i] = 0;
         free(url);
     }
+    node->lent = 0;
     return first;
 }
 

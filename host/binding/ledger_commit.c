@@ -170,16 +170,17 @@ static bool conflict(struct slice a, struct slice b)
            memcmp(keys[0], keys[1], len) == 0;
 }
 
-/* The node that has this prefix at the contract. */
-static const struct node *find_registered(struct ledger *ledger, const char *url)
+struct node *ledger_find_registered(struct ledger *ledger, const char *url, uint32_t *index)
 {
     struct list_node *at = NULL;
     struct list_node *next = NULL;
     LIST_FOREACH_SAFE(at, next, &ledger->kinds[NODE_URL])
     {
-        const struct node *node = LIST_ITEM(at, struct node, of_kind);
+        struct node *node = LIST_ITEM(at, struct node, of_kind);
         for (uint32_t i = 0; i < node->registered_count; i++) {
-            if (conflict(slice_from_cstr(node->registered[i]), slice_from_cstr(url))) {
+            if ((node->lent & 1U << i) == 0 &&
+                conflict(slice_from_cstr(node->registered[i]), slice_from_cstr(url))) {
+                *index = i;
                 return node;
             }
         }
@@ -203,6 +204,7 @@ static ULONG fail_url(struct ledger *ledger, const struct node *node, ULONG code
     struct prefix prefix = {0};
     const char *why = NULL;
     const struct node *other = NULL;
+    uint32_t index = 0;
     ledger_fail(error, "HttpAddUrlToUrlGroup", code, node, NULL);
     snprintf(error->object, sizeof error->object, "%s", url);
     ULONG parsed = prefix_parse(slice_from_cstr(url), &prefix, &why);
@@ -216,7 +218,7 @@ static ULONG fail_url(struct ledger *ledger, const struct node *node, ULONG code
                  prefix.port);
         break;
     case ERROR_ALREADY_EXISTS:
-        other = find_registered(ledger, url);
+        other = ledger_find_registered(ledger, url, &index);
         if (other == NULL) {
             snprintf(error->hint, sizeof error->hint, "another program has registered this URL");
         } else {
@@ -238,6 +240,33 @@ static ULONG fail_url(struct ledger *ledger, const struct node *node, ULONG code
     return code;
 }
 
+/* A prefix that only older generations have, in another group, moves here in one step, so that no
+ * request finds it missing. A provider that cannot do that removes it first. */
+static ULONG move_registration(struct ledger *ledger, struct node *node, const char *url)
+{
+    uint32_t index = 0;
+    const struct contract *contract = &ledger->contract;
+    struct slice text = slice_from_cstr(url);
+    struct node *other = ledger_find_registered(ledger, url, &index);
+    if (ledger->committing == 0 || other == NULL || other == node || other->host_made ||
+        node_has_live_share(other, ledger->committing)) {
+        return ERROR_ALREADY_EXISTS;
+    }
+    ULONG code = contract_add_url(contract, node->parent->contract_id, text, node->id, true);
+    if (code == ERROR_INVALID_PARAMETER) {
+        code = contract_remove_url(contract, other->parent->contract_id,
+                                   slice_from_cstr(other->registered[index]));
+        if (code == NO_ERROR) {
+            code = contract_add_url(contract, node->parent->contract_id, text, node->id, false);
+        }
+    }
+    if (code == NO_ERROR) {
+        other->lent |= 1U << index;
+        node->taken[node->registered_count] = other->id;
+    }
+    return code;
+}
+
 /* Registers one prefix. ERROR_NOT_ENOUGH_MEMORY: nothing was registered. */
 static ULONG add_registration(struct ledger *ledger, struct node *node, struct slice url)
 {
@@ -246,7 +275,12 @@ static ULONG add_registration(struct ledger *ledger, struct node *node, struct s
     if (copy == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    ULONG code = contract_add_url(&ledger->contract, node->parent->contract_id, url, node->id);
+    node->taken[node->registered_count] = 0;
+    ULONG code =
+        contract_add_url(&ledger->contract, node->parent->contract_id, url, node->id, false);
+    if (code == ERROR_ALREADY_EXISTS) {
+        code = move_registration(ledger, node, copy);
+    }
     if (code != NO_ERROR) {
         free(copy);
         return code;
@@ -499,6 +533,18 @@ static void roll_back_urls(struct ledger *ledger, uint64_t order)
     }
 }
 
+/* The commit is done: what was moved stays. */
+static void keep_moved(struct ledger *ledger, uint64_t order)
+{
+    struct list_node *at = ledger->kinds[NODE_URL].head.prev;
+    for (; at != &ledger->kinds[NODE_URL].head; at = at->prev) {
+        struct node *node = LIST_ITEM(at, struct node, of_kind);
+        if (node->order > order) {
+            memset(node->taken, 0, sizeof node->taken);
+        }
+    }
+}
+
 ULONG ledger_commit(struct ledger *ledger, uint32_t generation, enum ledger_phase phase,
                     struct ledger_error *error)
 {
@@ -512,8 +558,11 @@ ULONG ledger_commit(struct ledger *ledger, uint32_t generation, enum ledger_phas
         }
     } else {
         uint64_t order = ledger->next_order;
+        ledger->committing = generation;
         code = commit_kind(ledger, generation, NODE_URL, error);
+        ledger->committing = 0;
         if (code == NO_ERROR) {
+            keep_moved(ledger, order);
             ledger_drop_loaders(ledger, generation);
         } else {
             roll_back_urls(ledger, order);

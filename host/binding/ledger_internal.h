@@ -75,6 +75,9 @@ struct node {
     struct prefix prefix;                       /* url: slices into name */
     char *registered[LEDGER_REGISTRATIONS_MAX]; /* url: prefixes at the contract, oldest first */
     uint32_t registered_count;
+    uint32_t lent; /* bits: registrations that a newer generation has moved to another group */
+    /* Only while a generation commits: which node each registration was moved from; 0: it is new. */
+    uint64_t taken[LEDGER_REGISTRATIONS_MAX];
 };
 
 /* One thing a loading state has declared, for ledger_check and the ordinals. */
@@ -117,6 +120,7 @@ struct ledger {
     struct node *host_queue;
     struct node *host_group;
     uint64_t next_order;
+    uint32_t committing; /* the generation whose URLs are being registered; 0: none */
     bool stopping;
 };
 
@@ -155,6 +159,8 @@ void ledger_drop_loaders(struct ledger *ledger, uint32_t generation);
 
 /* --- ledger_commit.c ----------------------------------------------------------------------- */
 
+/* The node that has this prefix at the contract, and as which of its registrations; NULL. */
+struct node *ledger_find_registered(struct ledger *ledger, const char *url, uint32_t *index);
 /* The contract calls that make one declared node; its parents are open. */
 ULONG node_open(struct ledger *ledger, struct node *node, struct ledger_error *error);
 /* Turns what is in force into what is given. */
@@ -166,6 +172,6 @@ ULONG node_apply(struct ledger *ledger, struct node *node, const struct properti
 /* The contract calls that end an open node, registrations newest first. The state is not changed.
  * Returns the first error. */
 ULONG node_close_contract(struct ledger *ledger, struct node *node);
-/* Removes the registrations of a URL from number `from` on, newest first. Returns the first error.
- */
+/* Removes the registrations of a URL, newest first; those that were moved here by the commit under
+ * way go back to where they were. Returns the first error. */
 ULONG node_unregister(struct ledger *ledger, struct node *node);

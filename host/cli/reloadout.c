@@ -56,6 +56,18 @@ static void put_reload(const struct term *term, const struct host_event *event)
     put(term, false, "reload", line);
 }
 
+/* "./m.lua:2: unexpected symbol" */
+static bool names_line(const char *text)
+{
+    size_t len = strcspn(text, "\n");
+    for (size_t i = 1; i + 1 < len; i++) {
+        if (text[i] == ':' && text[i + 1] >= '0' && text[i + 1] <= '9') {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The first line with the end of the story, the rest (a traceback) below it. */
 static void put_broken(const struct term *term, const struct host_event *event)
 {
@@ -64,7 +76,7 @@ static void put_broken(const struct term *term, const struct host_event *event)
     const char *rest = event->text + first;
     size_t second = strspn(rest, "\n\t ");
     if (first > 0 && event->text[first - 1] == ':' &&
-        second > 0) { /* "error loading module ...:" */
+        names_line(rest + second)) { /* "error loading module ...:" */
         size_t len = strcspn(rest + second, "\n");
         add(line, sizeof line, "%.*s  ", (int)len, rest + second);
         rest += second + len;

@@ -123,12 +123,13 @@ ULONG WINAPI HttpAddUrlToUrlGroup(HTTP_URL_GROUP_ID UrlGroupId, PCWSTR pFullyQua
                                   HTTP_URL_CONTEXT UrlContext, ULONG Reserved)
 {
     struct engine *engine = NULL;
-    if (Reserved != 0) {
+    if ((Reserved & ~HTTP_URL_FLAG_MOVE) != 0) {
         return ERROR_INVALID_PARAMETER;
     }
     ULONG status = lifetime_enter(&engine);
     if (status == NO_ERROR) {
-        status = urlgroup_add_url(engine, UrlGroupId, pFullyQualifiedUrl, UrlContext);
+        status = urlgroup_add_url(engine, UrlGroupId, pFullyQualifiedUrl, UrlContext,
+                                  Reserved == HTTP_URL_FLAG_MOVE);
         lifetime_leave(engine);
     }
     return status;

@@ -188,8 +188,16 @@ static void release_registration(struct retired *retired)
     free(LIST_ITEM(retired, struct registration, retired));
 }
 
+/* It is out of the tree. */
+static void discard_registration(struct engine *engine, struct registration *registration)
+{
+    list_remove(&registration->group_link);
+    release_endpoints(engine, registration);
+    lifetime_retire(engine, &registration->retired, release_registration);
+}
+
 ULONG urlgroup_add_url(struct engine *engine, HTTP_URL_GROUP_ID id, PCWSTR url,
-                       HTTP_URL_CONTEXT context)
+                       HTTP_URL_CONTEXT context, bool move)
 {
     struct urlgroup *group = urlgroup_find(engine, id);
     char buffer[URLPREFIX_BUFFER_BYTES];
@@ -211,12 +219,16 @@ ULONG urlgroup_add_url(struct engine *engine, HTTP_URL_GROUP_ID id, PCWSTR url,
         return ERROR_NOT_ENOUGH_MEMORY;
     }
     const struct urltree *tree = atomic_load(&engine->tree);
+    struct registration *before = urltree_conflict(tree, registration);
+    bool moves = move && before != NULL && before->group != group;
     status = ERROR_ALREADY_EXISTS;
-    if (urltree_conflict(tree, registration) == NULL &&
-        !urltree_has_other_scheme(tree, prefix.port, prefix.https)) {
+    if ((before == NULL || moves) && !urltree_has_other_scheme(tree, prefix.port, prefix.https)) {
         status = acquire_endpoints(engine, registration, &prefix);
     }
-    if (status == NO_ERROR) {
+    if (status == NO_ERROR && moves) {
+        urltree_replace(engine, before, registration);
+        discard_registration(engine, before);
+    } else if (status == NO_ERROR) {
         status = urltree_add(engine, registration);
         if (status != NO_ERROR) {
             release_endpoints(engine, registration);
@@ -233,9 +245,7 @@ ULONG urlgroup_add_url(struct engine *engine, HTTP_URL_GROUP_ID id, PCWSTR url,
 static void remove_registration(struct engine *engine, struct registration *registration)
 {
     urltree_remove(engine, registration);
-    list_remove(&registration->group_link);
-    release_endpoints(engine, registration);
-    lifetime_retire(engine, &registration->retired, release_registration);
+    discard_registration(engine, registration);
 }
 
 static void remove_all(struct engine *engine, struct urlgroup *group)

@@ -38,11 +38,12 @@ ULONG urlgroup_close(struct engine *engine, HTTP_URL_GROUP_ID id);
 struct urlgroup *urlgroup_find(struct engine *engine, HTTP_URL_GROUP_ID id);
 
 /* Registers a prefix: parses (protocol/urlprefix.h), checks conflicts, opens the endpoints it
- * needs, publishes a new tree. A failure leaves nothing behind. Errors: ERROR_INVALID_PARAMETER,
+ * needs, publishes a new tree. move: instead of a conflict, what another group registered is
+ * replaced in one store. A failure leaves nothing behind. Errors: ERROR_INVALID_PARAMETER,
  * ERROR_ALREADY_EXISTS, ERROR_SHARING_VIOLATION, ERROR_ACCESS_DENIED, ERROR_NOT_FOUND the address
  * is not one of this machine's, ERROR_NOT_ENOUGH_MEMORY. */
 ULONG urlgroup_add_url(struct engine *engine, HTTP_URL_GROUP_ID id, PCWSTR url,
-                       HTTP_URL_CONTEXT context);
+                       HTTP_URL_CONTEXT context, bool move);
 ULONG urlgroup_remove_url(struct engine *engine, HTTP_URL_GROUP_ID id, PCWSTR url, ULONG flags);
 /* queue NULL unbinds. One atomic store: the next request of the group goes to the new queue. */
 void urlgroup_bind(struct urlgroup *group, struct queue *queue);

@@ -402,13 +402,28 @@ void urltree_remove(struct engine *engine, struct registration *removed)
     lifetime_retire(engine, &host->retired, release_host);
 }
 
-const struct registration *urltree_conflict(const struct urltree *tree,
-                                            const struct registration *candidate)
+void urltree_replace(struct engine *engine, const struct registration *before,
+                     struct registration *after)
+{
+    struct urltree *tree = atomic_load(&engine->tree);
+    uint32_t mask = tree->cap - 1;
+    uint32_t i = before->hash & mask;
+    assert(before->hash == after->hash && before->category == after->category);
+    while (atomic_load(&tree->registrations[i]) != before) {
+        assert(atomic_load(&tree->registrations[i]) != NULL); /* it is in the tree */
+        i = (i + 1) & mask;
+    }
+    atomic_store_explicit(&tree->registrations[i], after, memory_order_release);
+}
+
+struct registration *urltree_conflict(const struct urltree *tree,
+                                      const struct registration *candidate)
 {
     struct urltree_key key = {
         .path = candidate->path, .port = candidate->port, .https = candidate->https};
-    return probe(tree, &key, candidate->category, candidate->host, candidate->hash,
-                 candidate->path.len);
+    /* Lookups read registrations; a writer, under the lock, may do more. */
+    return (struct registration *)(uintptr_t)probe(tree, &key, candidate->category, candidate->host,
+                                                   candidate->hash, candidate->path.len);
 }
 
 bool urltree_has_other_scheme(const struct urltree *tree, uint16_t port, bool https)

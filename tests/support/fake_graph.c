@@ -279,7 +279,7 @@ static struct fake_object *find_url_locked(const struct fake_object *group, cons
 }
 
 static ULONG add_url_locked(struct fake_record *record, HTTP_URL_GROUP_ID id, PCWSTR url,
-                            HTTP_URL_CONTEXT context)
+                            HTTP_URL_CONTEXT context, bool move)
 {
     struct fake_object *group = fake_find_locked(FAKE_GROUP, id);
     if (group == NULL || !group->open) {
@@ -291,11 +291,15 @@ static ULONG add_url_locked(struct fake_record *record, HTTP_URL_GROUP_ID id, PC
     if (!well_formed(url)) {
         return ERROR_INVALID_PARAMETER;
     }
-    if (find_url_locked(NULL, url, true) != NULL) {
+    struct fake_object *before = find_url_locked(NULL, url, true);
+    if (before != NULL && (!move || before->parent == group)) {
         return ERROR_ALREADY_EXISTS;
     }
     if (fake.refuse_part != NULL && strstr(url, fake.refuse_part) != NULL) {
         return fake.refuse_code;
+    }
+    if (before != NULL) {
+        before->open = false; /* moved away */
     }
     struct fake_object *object = fake_add_object_locked(FAKE_URL, group);
     object->url = fake_copy(url, strlen(url));
@@ -316,10 +320,11 @@ ULONG WINAPI HttpAddUrlToUrlGroup(HTTP_URL_GROUP_ID UrlGroupId, PCWSTR pFullyQua
     if (!fake_ready_locked(record->call)) {
         return fake_end(record, ERROR_DLL_INIT_FAILED);
     }
-    if (Reserved != 0) {
+    if ((Reserved & ~HTTP_URL_FLAG_MOVE) != 0) {
         return fake_end(record, ERROR_INVALID_PARAMETER);
     }
-    return fake_end(record, add_url_locked(record, UrlGroupId, url, UrlContext));
+    return fake_end(record, add_url_locked(record, UrlGroupId, url, UrlContext,
+                                           Reserved == HTTP_URL_FLAG_MOVE));
 }
 
 static ULONG remove_all_locked(struct fake_object *group)
