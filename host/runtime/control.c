@@ -61,12 +61,21 @@ static int run(lua_State *L)
     return task_wait(L, &chunk->wait, 0, after_run);
 }
 
+/* A script that is being loaded beside one that serves ends its own load, not the process. */
+static bool is_beside(const struct member *member)
+{
+    return member->state.phase == STATE_LOADING && member->host->current != NULL;
+}
+
 /* http.stop([code]) [-0, +0, v] */
 static int stop(lua_State *L)
 {
     struct member *member = state_of(L)->host;
     lua_Integer code = luaL_optinteger(L, 1, 0);
     luaL_argcheck(L, code >= 0 && code <= EXIT_CODE_MAX, 1, "an exit code is 0 to 255");
+    if (is_beside(member)) {
+        return luaL_error(L, "http.stop(%d) while it is loaded", (int)code);
+    }
     host_stop(member->host, HOST_CAUSE_STOP, (int)code, NULL);
     return 0;
 }
@@ -77,6 +86,14 @@ static int os_exit(lua_State *L)
     struct member *member = state_of(L)->host;
     int code = lua_isboolean(L, 1) ? !lua_toboolean(L, 1)
                                    : (int)(luaL_optinteger(L, 1, 0) & EXIT_CODE_MAX);
+    if (is_beside(member)) {
+        char where[LOAD_HINT_BYTES_MAX];
+        char text[LOAD_HINT_BYTES_MAX + 64];
+        state_where(L, 1, where, sizeof where);
+        (void)snprintf(text, sizeof text, "%s: os.exit(%d) while it is loaded", where, code);
+        member_fail_load(member, text);
+        return task_exit(L);
+    }
     host_stop(member->host, HOST_CAUSE_OS_EXIT, code, NULL);
     return task_exit(L);
 }

@@ -18,6 +18,7 @@
 #include "runtime/loadpath.h"
 #include "runtime/luaenv.h"
 #include "runtime/modules.h"
+#include "runtime/store_lua.h"
 #include "runtime/worker.h"
 
 static void fail_load(struct generation *generation, int exit_code, const char *text)
@@ -116,6 +117,10 @@ static void fail_chunk(struct chunk *chunk, lua_State *co, int nresults)
     }
     chunk_enter(chunk, CHUNK_FAILED);
     if (loading) {
+        if (strcmp(text, "not enough memory") == 0) { /* Lua gives it no place */
+            (void)snprintf(text, sizeof text, "%s: not enough memory (--limit memory=...)",
+                           chunk->script->path);
+        }
         member_fail_load(member, text);
     } else if (member->retire.phase != RETIRE_NONE && !host_is_stopping(member->host)) {
         log_write(member->host->log, LOG_LEVEL_ERROR, "gen %u, retiring: %s",
@@ -603,6 +608,9 @@ static void publish(struct worker_call *call)
     member->guard = guard_attach(member->host->guard, &member->state);
     state_enter(&member->state, STATE_SERVING);
     struct state *old = call->worker->dispatch.state;
+    if (old != NULL) {
+        unload_run(old->host, member);
+    }
     dispatch_set_state(&call->worker->dispatch, &member->state);
     if (old != NULL) {
         retire_begin(old->host);

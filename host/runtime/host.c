@@ -14,6 +14,7 @@
 #include "runtime/hostdata.h"
 #include "runtime/port_holder.h"
 #include "runtime/signal_watch.h"
+#include "runtime/store.h"
 #include "runtime/watch.h"
 #include "runtime/worker.h"
 
@@ -563,6 +564,7 @@ static struct host *create(const struct host_config *config)
                                            .report = on_leftover,
                                            .ctx = host};
     host->ledger = ledger_create(&options);
+    host->store = store_create_memory();
     return host;
 }
 
@@ -583,6 +585,7 @@ static void destroy(struct host *host, bool forced)
     }
     guard_destroy(host->guard);
     ledger_destroy(host->ledger);
+    store_destroy(host->store);
     free(host->workers);
     (void)pthread_mutex_destroy(&host->stop_lock);
     free(host);
@@ -600,11 +603,11 @@ int host_run(const struct host_config *config, struct host_verdict *verdict)
 {
     memset(verdict, 0, sizeof *verdict);
     struct host *host = create(config);
-    if (host == NULL || host->ledger == NULL ||
+    if (host == NULL || host->ledger == NULL || host->store == NULL ||
         loop_open(config->backend, &host->loop) != NO_ERROR) {
         verdict->cause = HOST_CAUSE_INTERNAL;
         verdict->code = HOST_EXIT_INTERNAL;
-        add_reason(verdict, host == NULL || host->ledger == NULL
+        add_reason(verdict, host == NULL || host->ledger == NULL || host->store == NULL
                                 ? "not enough memory"
                                 : "the event loop cannot be opened");
         if (host != NULL) {

@@ -17,6 +17,7 @@
 #include "runtime/reload.h"
 
 struct ctl;
+struct store;
 struct watch;
 struct guard;
 struct worker;
@@ -44,6 +45,7 @@ struct host {
     struct generation *current;         /* published; NULL before */
     struct sources *previous;           /* what served before current; NULL: nothing */
     struct reload reload;
+    struct store *store; /* http.store */
     struct watch *watch; /* NULL: files are not followed */
     struct ctl *ctl;   /* control socket; NULL: none */
     uint64_t drain_ns; /* config's, unless `ctl drain` has said otherwise */

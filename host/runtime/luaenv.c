@@ -16,6 +16,7 @@
 #include "runtime/modules.h"
 #include "runtime/sched_lua.h"
 #include "runtime/sources.h"
+#include "runtime/store_lua.h"
 
 /* print to stderr: stdout carries the ready line or NDJSON alone. One write a line, so that workers
  * do not mix theirs. [-n, +0, e] */
@@ -55,7 +56,7 @@ static void on_warning(void *ud, const char *text, int continues)
     }
 }
 
-static const struct binding_part *const parts[] = {&sched_part, &control_part, NULL};
+static const struct binding_part *const parts[] = {&sched_part, &control_part, &store_part, NULL};
 
 const struct binding_part *const *luaenv_docs(void)
 {

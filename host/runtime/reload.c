@@ -186,6 +186,7 @@ void reload_turn(struct host *host)
     if (!result.ok && reload->restart && !host_is_stopping(host)) {
         reload->running = false;
         reload->wanted_ns = started_ns;
+        reload->only_watched = false; /* what the load had read, the watcher takes for loaded */
         move_waiters(&reload->told, &reload->waiters);
         return; /* the next turn loads what is there now */
     }

@@ -208,6 +208,21 @@ static void follow_tree(struct watch_os *os, const char *path, size_t item, int 
     }
 }
 
+/* "/a/./b//c" becomes "/a/b/c", in place. */
+static void shorten(char *path)
+{
+    char *to = path;
+    for (const char *at = path; *at != '\0';) {
+        size_t len = strcspn(at + 1, "/");
+        if (len > 0 && !(len == 1 && at[1] == '.')) {
+            memmove(to, at, len + 1);
+            to += len + 1;
+        }
+        at += len + 1;
+    }
+    *to = '\0';
+}
+
 static void follow_item(struct watch_os *os, size_t item)
 {
     char whole[PATH_MAX * 2];
@@ -221,6 +236,7 @@ static void follow_item(struct watch_os *os, size_t item)
     } else {
         return;
     }
+    shorten(whole);
     follow_path(os, whole, item, 0);
     if (is_tree) {
         follow_tree(os, whole, item, 0);
@@ -231,7 +247,8 @@ static void follow_item(struct watch_os *os, size_t item)
 
 static void arm(struct watch_os *os, struct folder *folder)
 {
-    uint32_t mask = STRUCTURE_EVENTS;
+    /* Two of our folders may be one to the kernel: neither takes events from the other. */
+    uint32_t mask = STRUCTURE_EVENTS | IN_MASK_ADD;
     mask |= folder->has_files || folder->tree != WATCH_ALL ? FILE_EVENTS : 0;
     folder->wd = inotify_add_watch(os->ready.fd, folder->path, mask);
     if (folder->wd < 0 && errno == ENOSPC && !os->told_limit) {

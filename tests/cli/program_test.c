@@ -573,7 +573,7 @@ static void program_help_and_man_show_the_same(void **state)
         assert_non_null(strstr(p.stdout_text, name));
     }
     assert_null(strstr(help, "--tls"));
-    assert_null(strstr(help, "--watch"));
+    assert_null(strstr(help, "--inspect"));
 }
 
 static int make_folder(void **state)

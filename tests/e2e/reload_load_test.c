@@ -1,0 +1,521 @@
+/* Reloads under load: nothing fails, nothing is cut, nothing is old.
+ *
+ * 64 connections ask all the time, half of them kept alive, half made anew for each request; beside
+ * them a download, an upload, an event stream and a sleeping handler, each shorter than the drain
+ * time. Meanwhile the script is saved with a higher number and `reload` is asked for over the control
+ * socket, again and again. An answer must be whole, and must have at least the number that was
+ * reported done before its request was sent; on one connection numbers never go back.
+ *
+ * MOONLATCH_RELOADS: how many (60; the figures of docs/reload.md are of 1000). MOONLATCH_WORKERS: 2.
+ * ctest-timeout: 300 */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    CONNECTIONS = 64,
+    ANSWER_BYTES = 262144,
+    DOWNLOAD_BYTES = 64 * 1000,
+    UPLOAD_PIECES = 20,
+    UPLOAD_PIECE = 4096,
+    EVENTS = 10
+};
+
+static char folder[] = "/tmp/moonlatch-reload-XXXXXX";
+static char script[64], control[64];
+static uint16_t port;
+static pid_t server;
+static _Atomic bool over;
+static _Atomic int reported; /* the number that was reported done last */
+static _Atomic long answers, failed, cut, stale, back;
+static char sample[256]; /* of what went wrong first */
+static pthread_mutex_t sample_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void note(_Atomic long *count, const char *what, const char *detail)
+{
+    if (atomic_fetch_add(count, 1) == 0) {
+        pthread_mutex_lock(&sample_lock);
+        if (sample[0] == '\0') {
+            snprintf(sample, sizeof sample, "%s: %.150s", what, detail);
+        }
+        pthread_mutex_unlock(&sample_lock);
+    }
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "FAILED: %s: %s\n", what, strerror(errno));
+    if (server > 0) {
+        kill(server, SIGKILL);
+    }
+    exit(1);
+}
+
+/* --- the script -------------------------------------------------------------------------------- */
+
+static void save(int number)
+{
+    char temporary[160];
+    snprintf(temporary, sizeof temporary, "%s.tmp", script);
+    FILE *file = fopen(temporary, "w");
+    if (file == NULL) {
+        die("save");
+    }
+    fprintf(file,
+            "local n = %d\n"
+            "local s <close> = http.session { timeouts = { header_wait = %d } }\n"
+            "http.add_url('/v/', function() return tostring(n) end)\n"
+            "http.add_url('/gone%d/', function() return tostring(n) end)\n"
+            "http.add_url('/download/', function() return function(stream)\n"
+            "  for i = 1, 64 do stream:write(('x'):rep(1000)) http.sleep(0.005) end end end)\n"
+            "http.add_url('/upload/', function(request)\n"
+            "  return tostring(#request:text()) end)\n"
+            "http.add_url('/events/', function(request)\n"
+            "  return function(stream) for i = 1, %d do stream:write('data: ', n, '\\n\\n')\n"
+            "    http.sleep(0.03) end end end)\n"
+            "http.add_url('/sleep/', function() http.sleep(0.3) return tostring(n) end)\n"
+            "http.spawn(function() while true do http.sleep(0.01) end end)\n"
+            "http.run()\n",
+            number, 10 + number % 7, number, EVENTS);
+    fclose(file);
+    if (rename(temporary, script) != 0) {
+        die("rename");
+    }
+}
+
+/* --- a small client ---------------------------------------------------------------------------- */
+
+static int dial(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct timeval limit = {.tv_sec = 20};
+    int one = 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool send_all(int fd, const char *p, size_t len)
+{
+    while (len > 0) {
+        ssize_t sent = send(fd, p, len, MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return false;
+        }
+        p += sent;
+        len -= (size_t)sent;
+    }
+    return true;
+}
+
+struct answer {
+    char bytes[ANSWER_BYTES];
+    size_t len;
+    int status;
+    const char *body;
+    size_t body_len;
+};
+
+static size_t find(const char *p, size_t len, const char *what)
+{
+    const char *at = memmem(p, len, what, strlen(what));
+    return at == NULL ? SIZE_MAX : (size_t)(at - p);
+}
+
+/* Whether the answer is whole; chunks are joined in place. */
+static bool is_whole(struct answer *a)
+{
+    size_t head = find(a->bytes, a->len, "\r\n\r\n");
+    if (head == SIZE_MAX) {
+        return false;
+    }
+    char *body = a->bytes + head + 4;
+    size_t have = a->len - head - 4;
+    a->status = atoi(a->bytes + 9);
+    a->body = body;
+    size_t length = find(a->bytes, head, "Content-Length: ");
+    if (length != SIZE_MAX) {
+        a->body_len = strtoul(a->bytes + length + 16, NULL, 10);
+        return have >= a->body_len;
+    }
+    if (find(a->bytes, head, "chunked") == SIZE_MAX) {
+        a->body_len = 0;
+        return a->status == 204;
+    }
+    size_t end = find(body, have, "0\r\n\r\n");
+    if (end == SIZE_MAX || (end > 0 && body[end - 1] != '\n')) {
+        return false;
+    }
+    a->body_len = 0;
+    for (size_t at = 0; at < have;) {
+        char *after = NULL;
+        size_t size = strtoul(body + at, &after, 16);
+        size_t from = (size_t)(after - body) + 2;
+        if (size == 0) {
+            return true;
+        }
+        if (from + size > have) {
+            return false;
+        }
+        memmove(body + a->body_len, body + from, size);
+        a->body_len += size;
+        at = from + size + 2;
+    }
+    return true;
+}
+
+/* false: the connection ended, or nothing came for 20 s. */
+static bool receive(int fd, struct answer *a)
+{
+    a->len = 0;
+    while (a->len < sizeof a->bytes - 1) {
+        ssize_t got = recv(fd, a->bytes + a->len, sizeof a->bytes - 1 - a->len, 0);
+        if (got <= 0) {
+            return false;
+        }
+        a->len += (size_t)got;
+        a->bytes[a->len] = '\0';
+        if (a->len > 5 && is_whole(a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ask(int fd, const char *path, bool keep, struct answer *a)
+{
+    char request[256];
+    int len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost:%u\r\n%s\r\n",
+                       path, port, keep ? "" : "Connection: close\r\n");
+    return send_all(fd, request, (size_t)len) && receive(fd, a);
+}
+
+/* --- what runs all the time -------------------------------------------------------------------- */
+
+/* The number of an answer, judged. */
+static int judge(const struct answer *a, int least, int before)
+{
+    if (a->status != 200) {
+        note(&failed, "status", a->bytes);
+        return before;
+    }
+    int number = atoi(a->body);
+    if (number < least) {
+        note(&stale, "stale", a->body);
+    }
+    if (number < before) {
+        note(&back, "went back on one connection", a->body);
+    }
+    atomic_fetch_add(&answers, 1);
+    return number;
+}
+
+static void *keep_asking(void *arg)
+{
+    struct answer *a = malloc(sizeof *a);
+    bool keep = arg != NULL;
+    int fd = -1;
+    int number = 0;
+    while (!atomic_load(&over)) {
+        if (fd < 0) {
+            fd = dial();
+            number = 0;
+        }
+        int least = atomic_load(&reported);
+        if (fd < 0 || !ask(fd, "/v/", keep, a)) {
+            note(&failed, "no answer", fd < 0 ? "no connection" : "connection ended");
+            close(fd);
+            fd = -1;
+            continue;
+        }
+        number = judge(a, least, number);
+        if (!keep) {
+            close(fd);
+            fd = -1;
+        }
+    }
+    close(fd);
+    free(a);
+    return NULL;
+}
+
+static void *keep_long(void *arg)
+{
+    const char *path = arg;
+    struct answer *a = malloc(sizeof *a);
+    while (!atomic_load(&over)) {
+        int fd = dial();
+        int least = atomic_load(&reported);
+        if (fd < 0 || !ask(fd, path, false, a)) {
+            note(&cut, path, "no whole answer");
+        } else if (strcmp(path, "/sleep/") == 0) {
+            (void)judge(a, least, 0);
+        } else if (strcmp(path, "/download/") == 0 && a->body_len != DOWNLOAD_BYTES) {
+            note(&cut, path, "short");
+        } else if (strcmp(path, "/events/") == 0) {
+            size_t events = 0;
+            for (size_t i = 0; i < a->body_len; i++) {
+                events += a->body[i] == 'd' ? 1 : 0;
+            }
+            if (events != EVENTS) {
+                note(&cut, path, "events are missing");
+            }
+        }
+        close(fd);
+    }
+    free(a);
+    return NULL;
+}
+
+static void *keep_uploading(void *arg)
+{
+    struct answer *a = malloc(sizeof *a);
+    char piece[UPLOAD_PIECE];
+    char head[256];
+    (void)arg;
+    memset(piece, 'u', sizeof piece);
+    while (!atomic_load(&over)) {
+        int fd = dial();
+        int len = snprintf(head, sizeof head,
+                           "POST /upload/ HTTP/1.1\r\nHost: localhost:%u\r\nContent-Length: "
+                           "%d\r\nConnection: close\r\n\r\n",
+                           port, UPLOAD_PIECES * UPLOAD_PIECE);
+        bool ok = fd >= 0 && send_all(fd, head, (size_t)len);
+        for (int i = 0; ok && i < UPLOAD_PIECES; i++) {
+            ok = send_all(fd, piece, sizeof piece);
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        }
+        if (!ok || !receive(fd, a) || a->status != 200 ||
+            atoi(a->body) != UPLOAD_PIECES * UPLOAD_PIECE) {
+            note(&cut, "/upload/", ok ? a->bytes : "cut");
+        }
+        close(fd);
+    }
+    free(a);
+    return NULL;
+}
+
+/* --- the server -------------------------------------------------------------------------------- */
+
+static void start(void)
+{
+    int out[2];
+    char line[256] = "";
+    const char *workers = getenv("MOONLATCH_WORKERS");
+    const char *program = getenv("MOONLATCH");
+    if (program == NULL || mkdtemp(folder) == NULL || pipe(out) != 0) {
+        die("set MOONLATCH to the executable");
+    }
+    snprintf(script, sizeof script, "%s/app.lua", folder);
+    snprintf(control, sizeof control, "%s/control", folder);
+    save(1);
+    server = fork();
+    if (server == 0) {
+        dup2(out[1], STDOUT_FILENO);
+        execl(program, program, "run", script, "-p", "0", "-q", "--control", control, "--workers",
+              workers == NULL ? "2" : workers, (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    FILE *ready = fdopen(out[0], "r");
+    const char *colon = fgets(line, sizeof line, ready) == NULL ? NULL : strrchr(line, ':');
+    if (colon == NULL) {
+        die("no ready line");
+    }
+    port = (uint16_t)atoi(colon + 1);
+}
+
+/* Asks over the control socket; the text behind the code. Returns the code. */
+static int ctl(const char *question, char *text, size_t cap)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = 0;
+    ssize_t got;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", control);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        !send_all(fd, question, strlen(question))) {
+        die("control socket");
+    }
+    while (len < cap - 1 && (got = recv(fd, text + len, cap - 1 - len, 0)) > 0) {
+        len += (size_t)got;
+    }
+    text[len] = '\0';
+    close(fd);
+    return len == 0 ? -1 : atoi(text);
+}
+
+static long count_entries(const char *path)
+{
+    long count = 0;
+    DIR *stream = opendir(path);
+    while (stream != NULL && readdir(stream) != NULL) {
+        count++;
+    }
+    if (stream != NULL) {
+        closedir(stream);
+    }
+    return count;
+}
+
+static long count_lines(const char *text)
+{
+    long lines = 0;
+    for (; *text != '\0'; text++) {
+        lines += *text == '\n' ? 1 : 0;
+    }
+    return lines;
+}
+
+struct figures {
+    long descriptors, nodes, kib;
+};
+
+/* With nothing under way: the old generations have ended. */
+static struct figures measure(void)
+{
+    char text[65536];
+    char path[64];
+    struct figures f = {0, 0, 0};
+    for (int i = 0; i < 500; i++) {
+        (void)ctl("gens\n", text, sizeof text);
+        if (count_lines(text) == 2) {
+            break;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    (void)ctl("tree\n", text, sizeof text);
+    f.nodes = count_lines(text);
+    snprintf(path, sizeof path, "/proc/%ld/fd", (long)server);
+    f.descriptors = count_entries(path);
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)server);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && fgets(text, sizeof text, file) != NULL) {
+        if (sscanf(text, "VmRSS: %ld", &f.kib) == 1) {
+            break;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return f;
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double *took;
+
+static void reload(int number)
+{
+    char text[8192];
+    save(number);
+    double began = now_ms();
+    if (ctl("reload\n", text, sizeof text) != 0) {
+        errno = 0;
+        note(&failed, "reload", text);
+    }
+    took[number - 2] = now_ms() - began;
+    atomic_store(&reported, number);
+}
+
+static void run(int first, int last)
+{
+    static pthread_t threads[CONNECTIONS + 4];
+    static char download[] = "/download/", events[] = "/events/", sleeping[] = "/sleep/";
+    size_t count = 0;
+    atomic_store(&over, false);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        pthread_create(&threads[count++], NULL, keep_asking, i % 2 == 0 ? folder : NULL);
+    }
+    pthread_create(&threads[count++], NULL, keep_long, download);
+    pthread_create(&threads[count++], NULL, keep_long, events);
+    pthread_create(&threads[count++], NULL, keep_long, sleeping);
+    pthread_create(&threads[count++], NULL, keep_uploading, NULL);
+    for (int i = first; i <= last; i++) {
+        reload(i);
+    }
+    atomic_store(&over, true);
+    for (size_t i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+static bool stop(void)
+{
+    char text[1024];
+    int status = 0;
+    (void)ctl("stop\n", text, sizeof text);
+    waitpid(server, &status, 0);
+    unlink(script);
+    rmdir(folder);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int main(void)
+{
+    const char *wanted = getenv("MOONLATCH_RELOADS");
+    int count = wanted == NULL ? 60 : atoi(wanted);
+    int early = count / 5 + 1;
+    signal(SIGPIPE, SIG_IGN);
+    took = calloc((size_t)count + 2, sizeof *took);
+    start();
+    atomic_store(&reported, 1);
+    run(2, early);
+    struct figures before = measure();
+    double began = now_ms();
+    run(early + 1, count + 1);
+    double lasted = now_ms() - began;
+    struct figures after = measure();
+    qsort(took, (size_t)count, sizeof *took, compare);
+    printf("%d reloads, %ld answers, %ld failed, %ld cut, %ld stale, %ld back\n", count,
+           atomic_load(&answers), atomic_load(&failed), atomic_load(&cut), atomic_load(&stale),
+           atomic_load(&back));
+    printf("reload asked to reported: median %.1f ms, p99 %.1f ms, last part %.1f s\n",
+           took[count / 2], took[count * 99 / 100], lasted / 1e3);
+    printf("descriptors %ld -> %ld, nodes %ld -> %ld, RSS %ld -> %ld KiB (%.0f bytes a reload)\n",
+           before.descriptors, after.descriptors, before.nodes, after.nodes, before.kib, after.kib,
+           (double)(after.kib - before.kib) * 1024 / (count + 1 - early));
+    bool ok = atomic_load(&answers) > 0 && atomic_load(&failed) == 0 && atomic_load(&cut) == 0 &&
+              atomic_load(&stale) == 0 && atomic_load(&back) == 0 &&
+              before.descriptors == after.descriptors && before.nodes == after.nodes;
+    if (sample[0] != '\0') {
+        printf("first: %s\n", sample);
+    }
+    ok = stop() && ok;
+    printf("%s\n", ok ? "ok: reload_load" : "FAILED");
+    free(took);
+    return ok ? 0 : 1;
+}
