@@ -395,7 +395,8 @@ static bool load_member(struct member *member)
         }
         return false;
     }
-    if (member->load_failed || host_is_stopping(host) || member->chunks_loading > 0 || !mount_member(member)) {
+    if (member->load_failed || host_is_stopping(host) || member->chunks_loading > 0 ||
+        !mount_member(member)) {
         return false;
     }
     state_enter(&member->state, STATE_LOADED);
@@ -479,7 +480,8 @@ struct generation *generation_load(struct host *host, struct sources *sources,
     generation->error = error;
     list_push_front(&host->generations, &generation->node);
     bool ok = read_scripts(generation);
-    atomic_init(&generation->chunks_open, generation->sources->scripts.count * host->workers_wanted);
+    atomic_init(&generation->chunks_open,
+                generation->sources->scripts.count * host->workers_wanted);
     for (size_t i = 0; ok && i < generation->member_count; i++) {
         ok = open_member(&members[i], generation, (uint16_t)i) && load_member(&members[i]);
     }
@@ -655,13 +657,65 @@ static ULONG send_members(struct generation *generation, void (*run)(struct work
     return send_lasting(generation, run, NULL);
 }
 
+/* Contract calls that take something away wait, on a thread without a loop of the provider's, until
+ * every such loop has noticed; a worker may be waiting for the ledger meanwhile, which that call
+ * holds. So beside a generation that serves they are made by a worker. */
+enum ledger_step { STEP_OBJECTS, STEP_URLS, STEP_WITHDRAW, STEP_DISCARD };
+
+struct ledger_errand {
+    struct generation *generation;
+    enum ledger_step step;
+    struct ledger_error *failure;
+};
+
+static ULONG do_step(const struct ledger_errand *errand)
+{
+    struct host *host = errand->generation->host;
+    struct ledger *ledger = host->ledger;
+    uint32_t number = errand->generation->number;
+    switch (errand->step) {
+    case STEP_OBJECTS: return ledger_commit(ledger, number, LEDGER_PHASE_OBJECTS, errand->failure);
+    case STEP_URLS: return ledger_commit(ledger, number, LEDGER_PHASE_URLS, errand->failure);
+    case STEP_WITHDRAW:
+        atomic_store(&host->closing, true);
+        ledger_withdraw(ledger, number);
+        atomic_store(&host->closing, false);
+        break;
+    case STEP_DISCARD: ledger_discard(ledger, number); break;
+    }
+    return NO_ERROR;
+}
+
+static void run_step(struct worker_call *call)
+{
+    call->result = do_step(call->arg);
+}
+
+static ULONG step(struct generation *generation, enum ledger_step what,
+                  struct ledger_error *failure)
+{
+    struct host *host = generation->host;
+    struct ledger_errand errand = {generation, what, failure};
+    if (host->current == NULL) {
+        return do_step(&errand);
+    }
+    (void)host_wait(host, have_all_begun, host, UINT64_MAX);
+    host->watches_end = false;
+    for (unsigned i = 1; i < host->worker_count; i++) {
+        worker_send(&host->workers[i], nothing, NULL, NULL);
+    }
+    worker_send(&host->workers[0], run_step, NULL, &errand);
+    (void)host_wait(host, host_errands_are_done, host, UINT64_MAX);
+    return worker_call(&host->workers[0])->result;
+}
+
 /* URLs, with another free port as often as a port that was free a moment ago has been taken. */
 static ULONG commit_urls(struct generation *generation, struct ledger_error *failure)
 {
     struct host *host = generation->host;
     ULONG code = NO_ERROR;
     if (host->current != NULL) { /* a reload: the addresses are what they were */
-        return ledger_commit(host->ledger, generation->number, LEDGER_PHASE_URLS, failure);
+        return step(generation, STEP_URLS, failure);
     }
     for (int i = 0; i < HOST_PORT_TRIES_MAX; i++) {
         code = host_set_addresses(host);
@@ -690,7 +744,7 @@ bool generation_commit(struct generation *generation, struct load_error *error)
     ULONG code = ledger_check(host->ledger, generation->number, (unsigned)generation->member_count,
                               &failure);
     if (code == NO_ERROR) {
-        code = ledger_commit(host->ledger, generation->number, LEDGER_PHASE_OBJECTS, &failure);
+        code = step(generation, STEP_OBJECTS, &failure);
     }
     if (code == NO_ERROR) {
         for (size_t i = 0; i < generation->member_count; i++) {
@@ -813,7 +867,7 @@ void generation_discard(struct generation *generation)
     } else {
         end_here(generation);
     }
-    ledger_discard(host->ledger, generation->number);
+    (void)step(generation, STEP_DISCARD, NULL);
     if (taken) {
         (void)send_members(generation, close_taken);
     }
@@ -851,30 +905,50 @@ static void on_leftover(void *ctx, const struct ledger_info *leftover)
               leftover->made.line);
 }
 
-/* Once it is known that it retires and every member is quiet: the states may be so fast that they
- * are quiet before the coordinator has reported the reload. */
-static void close_when_quiet(struct generation *generation)
+static void after_let_go(struct loop_task *task)
 {
+    struct generation *generation = LIST_ITEM(task, struct generation, ended);
+    if (atomic_load(&generation->host->stage) == EXIT_NOT_BEGUN) {
+        retire_close(generation);
+    }
+}
+
+/* On a worker: see enum ledger_step. */
+static void let_go(struct loop_task *task)
+{
+    struct generation *generation = LIST_ITEM(task, struct generation, ended);
     struct host *host = generation->host;
-    if (generation->phase != GENERATION_RETIRING || generation->quiet < generation->member_count ||
-        atomic_load(&host->stage) != EXIT_NOT_BEGUN) {
-        return; /* in the last case the exit path closes the ledger and the states */
+    if (generation->members[0].worker->phase != WORKER_SERVING) {
+        return; /* the exit path closes the ledger and the states */
     }
     ledger_leftovers(host->ledger, generation->number, on_leftover, generation);
     atomic_store(&host->closing, true);
     ledger_retire(host->ledger, generation->number);
     atomic_store(&host->closing, false);
-    retire_close(generation);
+    generation->ended.run = after_let_go;
+    loop_post(host->loop, &generation->ended);
+}
+
+/* Once it is known that it retires and every member is quiet: the states may be so fast that they
+ * are quiet before the coordinator has reported the reload. */
+static void close_when_quiet(struct generation *generation)
+{
+    struct host *host = generation->host;
+    if (generation->phase != GENERATION_RETIRING || generation->is_let_go ||
+        generation->quiet < generation->member_count ||
+        atomic_load(&host->stage) != EXIT_NOT_BEGUN) {
+        return; /* in the last case the exit path closes the ledger and the states */
+    }
+    generation->is_let_go = true;
+    generation->ended.run = let_go;
+    loop_post(generation->members[0].worker->loop, &generation->ended);
 }
 
 void generation_retire(struct generation *generation)
 {
-    struct host *host = generation->host;
     enter(generation, GENERATION_RETIRING);
     count_open(generation, &generation->at_end);
-    atomic_store(&host->closing, true);
-    ledger_withdraw(host->ledger, generation->number);
-    atomic_store(&host->closing, false);
+    (void)step(generation, STEP_WITHDRAW, NULL);
     close_when_quiet(generation);
 }
 

@@ -130,6 +130,7 @@ struct generation {
     size_t member_count;
     struct sources *sources;    /* what it was loaded from */
     struct host_closed at_end;  /* once it retires: for the report */
+    bool is_let_go;             /* a worker closes what it holds of the ledger */
     size_t quiet, closed;       /* members that have retired so far; coordinator */
     struct load_error *error;   /* while loading: the caller's */
     _Atomic size_t chunks_open; /* over all members */

@@ -85,7 +85,7 @@ static void save(int number)
             "http.add_url('/download/', function() return function(stream)\n"
             "  for i = 1, 64 do stream:write(('x'):rep(1000)) http.sleep(0.005) end end end)\n"
             "http.add_url('/upload/', function(request)\n"
-            "  return tostring(#request:text()) end)\n"
+            "  return tostring(#request:body()) end)\n"
             "http.add_url('/events/', function(request)\n"
             "  return function(stream) for i = 1, %d do stream:write('data: ', n, '\\n\\n')\n"
             "    http.sleep(0.03) end end end)\n"
