@@ -22,7 +22,8 @@ int ctl_command(const struct options *options)
 {
     uint64_t pid = 0;
     if (!is_question(options->words[0])) {
-        (void)fprintf(stderr, "error: ctl %s: reload, rollback, status, gens, tree, drain or stop\n",
+        (void)fprintf(stderr,
+                      "error: ctl %s: reload, rollback, status, gens, tree, drain or stop\n",
                       options->words[0]);
         return HOST_EXIT_USAGE;
     }

@@ -68,8 +68,8 @@ struct options {
     enum host_trace trace;
     enum loop_backend backend;
     const char *lua_dir;
-    bool watch;          /* -w */
-    unsigned poll_ms;    /* --watch=poll:MS; 0: as the system tells */
+    bool watch;       /* -w */
+    unsigned poll_ms; /* --watch=poll:MS; 0: as the system tells */
     const char *watch_also[OPTIONS_WATCH_MAX];
     size_t watch_also_count;
     const char *watch_ignore[OPTIONS_WATCH_MAX];

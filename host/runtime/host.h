@@ -145,15 +145,15 @@ struct host_config {
         *listen; /* -l, in order: prefixes like "http://127.0.0.1:8080" that bare paths go to */
     size_t listen_count;
     enum loop_backend backend;
-    uint64_t drain_ns; /* 0: do not wait at all; see HOST_DRAIN_DEFAULT_NS */
-    bool show_errors;       /* a 500 shows message and traceback */
-    bool watch;             /* a changed file is a reload (watch.h) */
-    unsigned watch_poll_ms; /* 0: as the system tells */
-    const char *const *watch_also;   /* patterns of further files */
+    uint64_t drain_ns;             /* 0: do not wait at all; see HOST_DRAIN_DEFAULT_NS */
+    bool show_errors;              /* a 500 shows message and traceback */
+    bool watch;                    /* a changed file is a reload (watch.h) */
+    unsigned watch_poll_ms;        /* 0: as the system tells */
+    const char *const *watch_also; /* patterns of further files */
     size_t watch_also_count;
     const char *const *watch_ignore; /* patterns of files that are not followed */
     size_t watch_ignore_count;
-    bool control;      /* open a control socket (ctl.h) */
+    bool control;             /* open a control socket (ctl.h) */
     const char *control_path; /* its place; the host fails without it. NULL: the usual place, and a
                                  warning when that is not possible */
     struct host_limits limits;

@@ -39,16 +39,16 @@ struct host {
     struct guard *guard;    /* thread safe by itself */
     struct worker *workers; /* worker_count of them have a thread */
     unsigned worker_count;
-    struct list members;                /* struct member that live here: loading, or failed to */
-    struct list generations;            /* newest first */
-    uint32_t generation_last;           /* number of the newest one */
-    struct generation *current;         /* published; NULL before */
-    struct sources *previous;           /* what served before current; NULL: nothing */
+    struct list members;        /* struct member that live here: loading, or failed to */
+    struct list generations;    /* newest first */
+    uint32_t generation_last;   /* number of the newest one */
+    struct generation *current; /* published; NULL before */
+    struct sources *previous;   /* what served before current; NULL: nothing */
     struct reload reload;
-    struct store *store; /* http.store */
-    struct watch *watch; /* NULL: files are not followed */
-    struct ctl *ctl;   /* control socket; NULL: none */
-    uint64_t drain_ns; /* config's, unless `ctl drain` has said otherwise */
+    struct store *store;  /* http.store */
+    struct watch *watch;  /* NULL: files are not followed */
+    struct ctl *ctl;      /* control socket; NULL: none */
+    uint64_t drain_ns;    /* config's, unless `ctl drain` has said otherwise */
     _Atomic bool closing; /* contract calls are those of a retiring generation: traced as such */
     char holder[HOST_HOLDER_BYTES_MAX]; /* who had the port that was asked for last; "" unknown */
     bool watches_end; /* the workers' present errand is "tell when no task is left" */

@@ -36,7 +36,7 @@ struct store_backend {
     /* Sets, or with value NULL removes. version STORE_ANY: whatever is there; else only when that is
      * still the entry's version (0: there is none): ERROR_SHARING_VIOLATION otherwise. ttl_ns 0:
      * stays. ERROR_NOT_ENOUGH_MEMORY: full. */
-    ULONG (*set)
+    ULONG(*set)
     (struct store *store, struct slice key, const struct slice *value, uint64_t version,
      uint64_t ttl_ns);
     /* Appends every key that begins with prefix: its length (size_t) and its bytes.

@@ -129,9 +129,9 @@ static void h1cases_byte_by_byte_same_verdict(void **state)
     guarded_deinit(&g);
 }
 
-/* What a client sees of the verdict, and whether the parser or the canonicaliser of URLs refused. A
- * rule that is off must change that for a row, or the rule is not needed or not tested; that another
- * rule refuses with the same status does not count. */
+/* What a client sees of the verdict, and whether the parser or the canonicaliser of URLs refused.
+ * A rule that is off must change that for a row, or the rule is not needed or not tested; that
+ * another rule refuses with the same status does not count. */
 static bool looks_as_expected(const struct h1_case *row, const struct h1_feed *f)
 {
     unsigned status = row->url != URL_OK ? 400 : h1_rule_refusal(row->rule).status;
