@@ -176,46 +176,7 @@ static void conn_a_flood_of_requests_holds_two_blocks(void **state)
     one_close(&one);
 }
 
-/* -------- a worker that is kept busy -------- */
-
-struct gate {
-    pthread_t thread;
-    struct worker *worker;
-    pthread_barrier_t inside, open;
-};
-
-static void job_gate(struct worker *worker, void *context)
-{
-    struct gate *gate = context;
-    (void)worker;
-    (void)pthread_barrier_wait(&gate->inside);
-    (void)pthread_barrier_wait(&gate->open);
-}
-
-static void *run_gate(void *argument)
-{
-    struct gate *gate = argument;
-    worker_run(gate->worker, job_gate, gate);
-    return NULL;
-}
-
-/* The worker does nothing until gate_open: what is sent meanwhile it reads in one go. */
-static void gate_shut(struct gate *gate, struct worker *worker)
-{
-    gate->worker = worker;
-    MUST(pthread_barrier_init(&gate->inside, NULL, 2) == 0);
-    MUST(pthread_barrier_init(&gate->open, NULL, 2) == 0);
-    MUST(pthread_create(&gate->thread, NULL, run_gate, gate) == 0);
-    (void)pthread_barrier_wait(&gate->inside);
-}
-
-static void gate_open(struct gate *gate)
-{
-    (void)pthread_barrier_wait(&gate->open);
-    MUST(pthread_join(gate->thread, NULL) == 0);
-    MUST(pthread_barrier_destroy(&gate->inside) == 0);
-    MUST(pthread_barrier_destroy(&gate->open) == 0);
-}
+/* -------- a full input block -------- */
 
 /* Two heads of the largest size fill the block; the body of the second one still has room. */
 static void conn_a_body_behind_a_full_block_is_read(void **state)
@@ -229,7 +190,7 @@ static void conn_a_body_behind_a_full_block_is_read(void **state)
     make_head(text, "GET /1 HTTP/1.1", "", H1_HEAD_BYTES_MAX);
     make_head(text + H1_HEAD_BYTES_MAX, "POST /2 HTTP/1.1", "Transfer-Encoding: chunked\r\n",
               SHARD_IN_BLOCK - H1_HEAD_BYTES_MAX);
-    gate_shut(&gate, &one.worker);
+    gate_shut(&gate, &one.worker, NULL);
     assert_true(client_send(&one.client, text));
     gate_open(&gate);
     serve_one(&one);

@@ -68,6 +68,9 @@ static void loops_close_calls_back_what_is_on_other_loops(void **state)
     /* The first request is still with the application. */
     assert_int_equal(worker_answer(&two.near, two.server.queue, id, "still"), NO_ERROR);
     client_expect(&two.client, 200, "still");
+    struct reply cut;
+    client_read(&reading, &cut);
+    assert_int_equal(cut.status, 0); /* what was sent in part ends in a reset */
     client_close(&reading);
     worker_start(&two.far, two.server.queue);
     two_close(&two);
@@ -219,39 +222,6 @@ static void job_peer_count(struct worker *worker, void *context)
     *(bool *)context = list_is_empty(&shard_current()->listeners);
 }
 
-struct blocked {
-    pthread_mutex_t gate;
-    bool is_in;
-    pthread_mutex_t lock;
-    pthread_cond_t entered;
-};
-
-/* The worker stays in here until the gate opens: what connects meanwhile is in the backlog. */
-static void job_block_then_stop(struct worker *worker, void *context)
-{
-    struct blocked *blocked = context;
-    pthread_mutex_lock(&blocked->lock);
-    blocked->is_in = true;
-    pthread_cond_signal(&blocked->entered);
-    pthread_mutex_unlock(&blocked->lock);
-    pthread_mutex_lock(&blocked->gate);
-    pthread_mutex_unlock(&blocked->gate);
-    loop_stop_listening(worker->loop);
-}
-
-struct blocked_run {
-    pthread_t thread;
-    struct worker *worker;
-    struct blocked blocked;
-};
-
-static void *run_blocked(void *argument)
-{
-    struct blocked_run *run = argument;
-    worker_run(run->worker, job_block_then_stop, &run->blocked);
-    return NULL;
-}
-
 static void loops_stop_listening_takes_the_backlog_first(void **state)
 {
     (void)state;
@@ -263,22 +233,13 @@ static void loops_stop_listening_takes_the_backlog_first(void **state)
     worker_stop(&two.far); /* one listener, so that all connections are in its backlog */
     thread.queue = two.server.queue;
     assert_int_equal(pthread_create(&thread.thread, NULL, serve_synchronously, &thread), 0);
-    struct blocked_run run = {.worker = &two.near,
-                              .blocked = {PTHREAD_MUTEX_INITIALIZER, false,
-                                          PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
-    pthread_mutex_lock(&run.blocked.gate);
-    assert_int_equal(pthread_create(&run.thread, NULL, run_blocked, &run), 0);
-    pthread_mutex_lock(&run.blocked.lock);
-    while (!run.blocked.is_in) {
-        pthread_cond_wait(&run.blocked.entered, &run.blocked.lock);
-    }
-    pthread_mutex_unlock(&run.blocked.lock);
+    struct gate gate;
+    gate_shut(&gate, &two.near, job_stop_listening);
     for (int i = 0; i < 10; i++) {
         client_open(&clients[i], two.server.port);
         assert_true(i % 2 == 0 || client_get(&clients[i], "/early"));
     }
-    pthread_mutex_unlock(&run.blocked.gate);
-    assert_int_equal(pthread_join(run.thread, NULL), 0);
+    gate_open(&gate); /* before it looks at its sockets again, intake stops */
     for (int i = 0; i < 10; i++) {
         struct reply reply;
         assert_true(i % 2 == 1 || client_get(&clients[i], "/fresh")); /* there is a second for it */
@@ -312,25 +273,16 @@ static void loops_stop_listening_serves_what_is_in_the_sockets(void **state)
         assert_true(client_get(both[i], "/"));
         client_expect(both[i], 200, "sync");
     }
-    struct blocked_run run = {.worker = &two.near,
-                              .blocked = {PTHREAD_MUTEX_INITIALIZER, false,
-                                          PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
-    pthread_mutex_lock(&run.blocked.gate);
-    assert_int_equal(pthread_create(&run.thread, NULL, run_blocked, &run), 0);
-    pthread_mutex_lock(&run.blocked.lock);
-    while (!run.blocked.is_in) {
-        pthread_cond_wait(&run.blocked.entered, &run.blocked.lock);
-    }
-    pthread_mutex_unlock(&run.blocked.lock);
+    struct gate gate;
+    gate_shut(&gate, &two.near, job_stop_listening);
     assert_true(client_get(&two.client, "/just-in-time"));
-    pthread_mutex_unlock(&run.blocked.gate);
+    gate_open(&gate); /* before it looks at its sockets again, intake stops */
     struct reply reply;
     client_read(&two.client, &reply);
     assert_int_equal(reply.status, 200);
     assert_true(reply.close);
     client_expect_end(&two.client);
     client_expect_end(&idle); /* at once */
-    assert_int_equal(pthread_join(run.thread, NULL), 0);
     client_close(&idle);
     assert_int_equal(HttpShutdownRequestQueue(two.server.queue), NO_ERROR);
     assert_int_equal(pthread_join(thread.thread, NULL), 0);
@@ -402,6 +354,25 @@ static void loops_borrowed_bytes_live_until_the_request_is_cancelled(void **stat
     two_close(&two);
 }
 
+static void loops_a_cancelled_request_gives_its_bytes_back(void **state)
+{
+    (void)state;
+    static struct two two;
+    struct op op;
+    two_open(&two);
+    worker_receive(&two.near, two.server.queue, HTTP_RECEIVE_REQUEST_FLAG_BORROW, &two.received,
+                   &two.op);
+    assert_true(client_send(&two.client, plain_get));
+    assert_int_equal(op_wait(&two.op), NO_ERROR);
+    struct id_job cancel = {two.server.queue, two.received.request.RequestId, 0, &op};
+    worker_run(&two.near, job_cancel_request, &cancel);
+    assert_int_equal(op_wait(&op), NO_ERROR);
+    worker_run(&two.near, job_cancel_request, &cancel);
+    assert_int_equal(cancel.status, ERROR_CONNECTION_INVALID);
+    client_expect_end(&two.client);
+    two_close(&two);
+}
+
 /* A broken body is refused with 400 by the engine; the application still reads the head. */
 static void loops_borrowed_bytes_outlive_a_refused_body(void **state)
 {
@@ -450,6 +421,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(loops_stop_listening_serves_what_is_in_the_sockets),
         cmocka_unit_test(loops_stop_listening_gives_a_fresh_connection_a_second),
         cmocka_unit_test(loops_borrowed_bytes_live_until_the_request_is_cancelled),
+        cmocka_unit_test(loops_a_cancelled_request_gives_its_bytes_back),
         cmocka_unit_test(loops_borrowed_bytes_outlive_a_refused_body),
     };
     rig_start(argc, argv);

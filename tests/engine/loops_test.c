@@ -64,6 +64,80 @@ static void loops_every_needy_loop_gets_its_turn(void **state)
     two_close(&two);
 }
 
+/* One loop wants many receives, another one: whichever it is, it is not passed over. */
+static void loops_a_needy_loop_does_not_starve(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct worker third;
+    static struct client many[4], one;
+    two_open(&two);
+    worker_start(&third, two.server.queue);
+    for (int round = 0; round < 2; round++) {
+        struct worker *busy = round == 0 ? &two.near : &third;
+        struct worker *modest = round == 0 ? &third : &two.near;
+        for (int i = 0; i < 4; i++) {
+            client_open_at(&many[i], two.server.port, busy);
+            assert_true(client_get(&many[i], "/many"));
+            (void)worker_connections(busy);
+        }
+        client_open_at(&one, two.server.port, modest);
+        assert_true(client_get(&one, "/one"));
+        (void)worker_connections(modest);
+        int turn_of_one = 0;
+        for (int i = 1; i <= 5; i++) {
+            worker_receive(&two.far, two.server.queue, 0, &two.received, &two.op);
+            assert_int_equal(op_wait(&two.op), NO_ERROR);
+            const HTTP_REQUEST *request = &two.received.request;
+            turn_of_one = request->RawUrlLength == 4 ? i : turn_of_one;
+            assert_int_equal(worker_answer(&two.far, two.server.queue, request->RequestId, "x"),
+                             NO_ERROR);
+        }
+        assert_in_range(turn_of_one, 1, 2);
+        for (int i = 0; i < 4; i++) {
+            client_expect(&many[i], 200, "x");
+            client_close(&many[i]);
+        }
+        client_expect(&one, 200, "x");
+        client_close(&one);
+    }
+    worker_stop(&third);
+    two_close(&two);
+}
+
+/* Several requests wait when the other loop, that has receives, wakes up: it lends one for each. */
+static void loops_receives_that_wait_are_lent_until_nothing_waits(void **state)
+{
+    (void)state;
+    static struct two two;
+    static struct client clients[3];
+    static struct received received[3];
+    struct op ops[3];
+    struct gate gate;
+    two_open(&two);
+    for (int i = 0; i < 3; i++) {
+        client_open_at(&clients[i], two.server.port, &two.near);
+        worker_receive(&two.far, two.server.queue, 0, &received[i], &ops[i]);
+    }
+    gate_shut(&gate, &two.far, NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_true(client_get(&clients[i], "/"));
+        (void)worker_connections(&two.near);
+    }
+    gate_open(&gate);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(op_wait(&ops[i]), NO_ERROR);
+        assert_int_equal(
+            worker_answer(&two.far, two.server.queue, received[i].request.RequestId, "lent"),
+            NO_ERROR);
+    }
+    for (int i = 0; i < 3; i++) {
+        client_expect(&clients[i], 200, "lent");
+        client_close(&clients[i]);
+    }
+    two_close(&two);
+}
+
 static void loops_a_body_is_read_from_another_loop(void **state)
 {
     (void)state;
@@ -208,6 +282,32 @@ static void loops_cancel_knows_what_its_own_loop_waits_for(void **state)
     assert_int_equal(op_wait(&two.op), ERROR_OPERATION_ABORTED);
     worker_run(&two.far, job_cancel_io, &job);
     assert_false(job.found);
+    two_close(&two);
+}
+
+/* The receive has been lent to a loop that is busy, and is cancelled meanwhile; when that loop looks
+ * at it, it has no use for it. */
+static void loops_a_lent_receive_that_is_cancelled_ends_when_it_is_home(void **state)
+{
+    (void)state;
+    static struct two two;
+    struct gate gate;
+    two_open(&two);
+    for (int i = 0; i < 10; i++) {
+        client_close(&two.client);
+        client_open_at(&two.client, two.server.port, &two.near);
+        assert_true(client_get(&two.client, "/gone"));
+        (void)worker_connections(&two.near);
+        gate_shut(&gate, &two.near, NULL);
+        worker_receive(&two.far, two.server.queue, 0, &two.received, &two.op);
+        client_reset(&two.client);
+        struct cancel_job job = {two.server.queue, &two.op.op.overlapped, FALSE};
+        worker_run(&two.far, job_cancel_io, &job);
+        assert_true(job.found);
+        assert_int_equal(atomic_load(&two.op.completions), 0);
+        gate_open(&gate);
+        assert_int_equal(op_wait(&two.op), ERROR_OPERATION_ABORTED);
+    }
     two_close(&two);
 }
 
@@ -511,11 +611,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(loops_a_request_travels_to_the_loop_that_receives),
         cmocka_unit_test(loops_a_request_that_waits_is_found_by_a_later_receive),
         cmocka_unit_test(loops_every_needy_loop_gets_its_turn),
+        cmocka_unit_test(loops_a_needy_loop_does_not_starve),
+        cmocka_unit_test(loops_receives_that_wait_are_lent_until_nothing_waits),
         cmocka_unit_test(loops_a_body_is_read_from_another_loop),
         cmocka_unit_test(loops_an_answer_is_streamed_from_another_loop),
         cmocka_unit_test(loops_a_request_is_cancelled_from_another_loop),
         cmocka_unit_test(loops_a_reset_is_told_to_another_loop),
         cmocka_unit_test(loops_cancel_knows_what_its_own_loop_waits_for),
+        cmocka_unit_test(loops_a_lent_receive_that_is_cancelled_ends_when_it_is_home),
         cmocka_unit_test(loops_a_receive_on_its_way_can_be_cancelled),
         cmocka_unit_test(loops_plain_threads_receive_and_answer_beside_them),
         cmocka_unit_test(loops_a_pool_of_plain_threads_serves_what_they_accept),

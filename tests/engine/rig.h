@@ -595,3 +595,50 @@ static inline ULONG worker_answer(struct worker *worker, HANDLE queue, HTTP_REQU
     bool completes = job.status == ERROR_IO_PENDING || job.status == NO_ERROR;
     return completes ? op_wait(&op) : job.status;
 }
+
+/* -------- a worker that is kept busy -------- */
+
+struct gate {
+    pthread_t thread;
+    struct worker *worker;
+    void (*then)(struct worker *worker, void *context); /* may be NULL */
+    pthread_barrier_t inside, open;
+};
+
+static inline void job_gate(struct worker *worker, void *context)
+{
+    struct gate *gate = context;
+    (void)pthread_barrier_wait(&gate->inside);
+    (void)pthread_barrier_wait(&gate->open);
+    if (gate->then != NULL) {
+        gate->then(worker, NULL);
+    }
+}
+
+static inline void *run_gate(void *argument)
+{
+    struct gate *gate = argument;
+    worker_run(gate->worker, job_gate, gate);
+    return NULL;
+}
+
+/* The worker does nothing until gate_open: what is sent meanwhile it reads in one go. `then` is what
+ * it does first. */
+static inline void gate_shut(struct gate *gate, struct worker *worker,
+                             void (*then)(struct worker *, void *))
+{
+    gate->worker = worker;
+    gate->then = then;
+    MUST(pthread_barrier_init(&gate->inside, NULL, 2) == 0);
+    MUST(pthread_barrier_init(&gate->open, NULL, 2) == 0);
+    MUST(pthread_create(&gate->thread, NULL, run_gate, gate) == 0);
+    (void)pthread_barrier_wait(&gate->inside);
+}
+
+static inline void gate_open(struct gate *gate)
+{
+    (void)pthread_barrier_wait(&gate->open);
+    MUST(pthread_join(gate->thread, NULL) == 0);
+    MUST(pthread_barrier_destroy(&gate->inside) == 0);
+    MUST(pthread_barrier_destroy(&gate->open) == 0);
+}
