@@ -285,8 +285,8 @@ static void loops_cancel_knows_what_its_own_loop_waits_for(void **state)
     two_close(&two);
 }
 
-/* The receive has been lent to a loop that is busy, and is cancelled meanwhile; when that loop looks
- * at it, it has no use for it. */
+/* The receive has been lent to a loop that is busy, and is cancelled meanwhile; when that loop
+ * looks at it, it has no use for it. */
 static void loops_a_lent_receive_that_is_cancelled_ends_when_it_is_home(void **state)
 {
     (void)state;

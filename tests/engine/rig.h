@@ -622,8 +622,8 @@ static inline void *run_gate(void *argument)
     return NULL;
 }
 
-/* The worker does nothing until gate_open: what is sent meanwhile it reads in one go. `then` is what
- * it does first. */
+/* The worker does nothing until gate_open: what is sent meanwhile it reads in one go. `then` is
+ * what it does first. */
 static inline void gate_shut(struct gate *gate, struct worker *worker,
                              void (*then)(struct worker *, void *))
 {
