@@ -50,6 +50,11 @@ static bool live(bool with_loop, uint16_t port)
                 is_fine(try_add(&server, server.group, "/", 0)) &&
                 is_fine(try_add(&server, server.group, "/a/", 0)) &&
                 server_remove(&server, "/") == NO_ERROR;
+    HTTP_URL_GROUP_ID second = 0;
+    char url[64];
+    (void)snprintf(url, sizeof url, "http://localhost:%u/a/", (unsigned)port);
+    done = done && is_fine(HttpCreateUrlGroup(server.session, &second, 0)) &&
+           is_fine(HttpAddUrlToUrlGroup(second, url, 0, HTTP_URL_FLAG_MOVE));
     for (char tail[] = "/b/"; done && tail[1] <= 'z'; tail[1]++) { /* the tables grow */
         done = is_fine(try_add(&server, server.group, tail, 0));
     }

@@ -311,6 +311,44 @@ static void load_a_group_is_unbound_and_bound_again(void **state)
     crew_close(&crew);
 }
 
+/* One group has the URL or the other: each request finds one of them. */
+static void load_a_url_moves_between_groups(void **state)
+{
+    (void)state;
+    static struct crew crew;
+    static struct asking asking;
+    HTTP_URL_GROUP_ID groups[2] = {0, 0};
+    char url[64];
+    crew_open(&crew);
+    (void)snprintf(url, sizeof url, "http://localhost:%u/moves/", (unsigned)crew.server.port);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(HttpCreateUrlGroup(crew.server.session, &groups[i], 0), NO_ERROR);
+        assert_int_equal(bind_group(groups[i], crew.server.queue), NO_ERROR);
+    }
+    assert_int_equal(HttpAddUrlToUrlGroup(groups[1], url, 2, 0), NO_ERROR);
+    start_asking(&asking, crew.server.port, "/keep/x", "/moves/x");
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(HttpAddUrlToUrlGroup(groups[i % 2], url, 2, 0), ERROR_ALREADY_EXISTS);
+        assert_int_equal(HttpAddUrlToUrlGroup(groups[i % 2], url, 2, HTTP_URL_FLAG_MOVE), NO_ERROR);
+        assert_int_equal(HttpAddUrlToUrlGroup(groups[i % 2], url, 2, HTTP_URL_FLAG_MOVE),
+                         ERROR_ALREADY_EXISTS);
+        assert_int_equal(HttpRemoveUrlFromUrlGroup(groups[(i + 1) % 2], url, 0),
+                         ERROR_FILE_NOT_FOUND);
+        if (i % 10 == 0) {
+            wait_served(&crew, 5);
+        }
+    }
+    stop_asking(&asking);
+    for (int i = 0; i < CLIENTS; i++) {
+        const struct asker *asker = &asking.askers[i];
+        assert_int_equal(asker->lost + asker->refused + asker->wrong, 0);
+        assert_int_equal(asker->answered[2], asker->asked);
+    }
+    assert_int_equal(HttpCloseUrlGroup(groups[0]), NO_ERROR);
+    assert_int_equal(HttpCloseUrlGroup(groups[1]), NO_ERROR);
+    crew_close(&crew);
+}
+
 /* How the queue ends under load. */
 enum ending { SHUT_OUTSIDE, SHUT_ON_A_LOOP, CLOSE_OUTSIDE, CLOSE_ON_A_LOOP, ENDINGS };
 
@@ -510,6 +548,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(load_spreads_over_all_loops),
         cmocka_unit_test(load_urls_come_and_go),
         cmocka_unit_test(load_a_group_is_unbound_and_bound_again),
+        cmocka_unit_test(load_a_url_moves_between_groups),
         cmocka_unit_test(load_the_queue_ends),
         cmocka_unit_test(load_a_new_queue_takes_over),
         cmocka_unit_test(load_loops_come_and_go),

@@ -276,6 +276,26 @@ static void urltree_empty_path_and_star_are_the_root(void **state)
     assert_ptr_equal(find(rig, "site", ""), &root->r);
 }
 
+static void urltree_a_replaced_registration_is_found_no_more(void **state)
+{
+    struct rig *rig = *state;
+    struct item *before = add(rig, "site", 80, "/a/");
+    struct item *after = &rig->items[rig->count++];
+    fill(after, URLPREFIX_EXPLICIT, "site", 80, "/a/");
+    urltree_replace(&rig->engine, &before->r, &after->r);
+    before->is_in = false;
+    after->is_in = true;
+    assert_ptr_equal(find(rig, "site", "/a/x"), &after->r);
+    for (int i = 0; i < 100; i++) { /* also by the tables that follow */
+        char path[16];
+        (void)snprintf(path, sizeof path, "/b%d/", i);
+        add(rig, "site", 80, path);
+    }
+    assert_ptr_equal(find(rig, "site", "/a"), &after->r);
+    take_out(rig, after);
+    assert_int_equal(miss(rig, "site", 80, "/a"), URLTREE_NO_PATH);
+}
+
 static void urltree_places_of_what_has_gone_hide_nothing(void **state)
 {
     struct rig *rig = *state;
@@ -479,6 +499,7 @@ int main(void)
         CASE(urltree_a_miss_tells_host_from_path),
         CASE(urltree_deep_paths_match_by_their_first_segments),
         CASE(urltree_empty_path_and_star_are_the_root),
+        CASE(urltree_a_replaced_registration_is_found_no_more),
         CASE(urltree_places_of_what_has_gone_hide_nothing),
         CASE(urltree_ten_thousand_registrations_are_all_found),
         CASE(urltree_answers_as_the_model_does),
