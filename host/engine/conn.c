@@ -225,7 +225,7 @@ void conn_on_drain(struct conn *conn)
 {
     if (conn->state == CONN_IDLE) {
         conn->readable = true; /* what has just come is served; when nothing has, it ends */
-        conn_advance(conn);
+        conn_mark_dirty(conn);
     } else if (conn->state == CONN_FRESH) {
         conn_set_deadline(conn, CONN_FRESH_DRAIN_S);
     }
@@ -486,6 +486,10 @@ void conn_run_dirty(struct shard *shard)
         struct conn *conn = LIST_ITEM(node, struct conn, dirty_link);
         if (conn->state == CONN_LINGER) {
             linger_step(conn);
+            continue;
+        }
+        if (conn->state == CONN_IDLE && shard->draining) {
+            conn_advance(conn);
             continue;
         }
         ULONG status = output_flush(conn);

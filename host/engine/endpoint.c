@@ -65,6 +65,9 @@ static ULONG open_on(struct shard *shard, const struct endpoint *endpoint, bool 
     int fd = -1;
     ULONG status = sock_listen(&endpoint->address.sa, sock_addr_len(&endpoint->address), share,
                                ENDPOINT_BACKLOG, &fd);
+    if (status == ERROR_TOO_MANY_OPEN_FILES) {
+        return ERROR_NOT_ENOUGH_MEMORY; /* the contract has one code for what is lacking */
+    }
     return status == NO_ERROR ? listener_add(shard, fd, endpoint) : status;
 }
 

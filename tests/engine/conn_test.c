@@ -508,6 +508,33 @@ static void conn_without_descriptors_a_listener_pauses(void **state)
     one_close(&one);
 }
 
+static void conn_a_url_without_descriptors_is_refused(void **state)
+{
+    (void)state;
+    static struct one one;
+    struct rlimit limit, lower;
+    uint16_t first = 0;
+    one_open(&one);
+    first = one.server.port;
+    assert_int_equal(loop_find_free_port(&one.server.port), NO_ERROR);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int free_fd = dup(0);
+    close(free_fd);
+    for (int spare = 0; spare < 2; spare++) { /* none; one, where two are needed */
+        lower = limit;
+        lower.rlim_cur = (rlim_t)(free_fd + spare);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &lower), 0);
+        ULONG status = try_add(&one.server, one.server.group, "/", 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(status, ERROR_NOT_ENOUGH_MEMORY);
+    }
+    assert_int_equal(try_add(&one.server, one.server.group, "/", 0), NO_ERROR);
+    one.server.port = first;
+    assert_true(client_get(&one.client, "/"));
+    serve_one(&one);
+    one_close(&one);
+}
+
 /* An event call needs a descriptor of the engine's own: without one it does not begin. */
 static void conn_an_event_call_without_descriptors_is_refused(void **state)
 {
@@ -544,6 +571,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(conn_a_flood_after_a_refusal_does_not_hold_the_loop),
         cmocka_unit_test(conn_the_send_clock_stops_with_the_last_byte_of_a_file),
         cmocka_unit_test(conn_without_descriptors_a_listener_pauses),
+        cmocka_unit_test(conn_a_url_without_descriptors_is_refused),
         cmocka_unit_test(conn_an_event_call_without_descriptors_is_refused),
     };
     rig_start(argc, argv);
