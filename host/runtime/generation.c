@@ -540,8 +540,8 @@ static bool has_no_tasks(const struct worker *worker)
 void generation_watch_end(struct generation *generation)
 {
     struct host *host = generation->host;
-    if (generation->phase != GENERATION_SERVING || host_is_stopping(host) || host->watches_end ||
-        generation_is_live(generation)) {
+    if (generation != host->current || host->reload.running || host_is_stopping(host) ||
+        host->watches_end || generation_is_live(generation)) {
         return;
     }
     host->watches_end = true;

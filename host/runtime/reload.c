@@ -191,7 +191,6 @@ void reload_turn(struct host *host)
         return; /* the next turn loads what is there now */
     }
     result.after = result.ok ? host->current->number : host->generation_last;
-    reload->running = false;
     if (!result.ok && error.exit_code == 0) {
         (void)snprintf(error.text, sizeof error.text, "the host stops");
     }
@@ -210,7 +209,6 @@ void reload_turn(struct host *host)
     reload->broken = !result.ok;
     result.took_ns = clock_mono_ns() - started_ns;
     tell(host, &result);
-    if (result.ok) {
-        generation_watch_end(host->current);
-    }
+    reload->running = false;
+    generation_watch_end(host->current); /* what it was told meanwhile it has put off */
 }
