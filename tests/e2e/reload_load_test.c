@@ -64,7 +64,7 @@ static void die(const char *what)
     if (server > 0) {
         kill(server, SIGKILL);
     }
-    exit(1);
+    _exit(1);
 }
 
 /* --- the script -------------------------------------------------------------------------------- */
@@ -153,7 +153,7 @@ static bool is_whole(struct answer *a)
     }
     char *body = a->bytes + head + 4;
     size_t have = a->len - head - 4;
-    a->status = atoi(a->bytes + 9);
+    a->status = (int)strtol(a->bytes + 9, NULL, 10);
     a->body = body;
     size_t length = find(a->bytes, head, "Content-Length: ");
     if (length != SIZE_MAX) {
@@ -221,7 +221,7 @@ static int judge(const struct answer *a, int least, int before)
         note(&failed, "status", a->bytes);
         return before;
     }
-    int number = atoi(a->body);
+    int number = (int)strtol(a->body, NULL, 10);
     if (number < least) {
         note(&stale, "stale", a->body);
     }
@@ -308,7 +308,7 @@ static void *keep_uploading(void *arg)
             nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
         }
         if (!ok || !receive(fd, a) || a->status != 200 ||
-            atoi(a->body) != UPLOAD_PIECES * UPLOAD_PIECE) {
+            (int)strtol(a->body, NULL, 10) != UPLOAD_PIECES * UPLOAD_PIECE) {
             note(&cut, "/upload/", ok ? a->bytes : "cut");
         }
         close(fd);
@@ -344,7 +344,7 @@ static void start(void)
     if (colon == NULL) {
         die("no ready line");
     }
-    port = (uint16_t)atoi(colon + 1);
+    port = (uint16_t)strtoul(colon + 1, NULL, 10);
 }
 
 /* Asks over the control socket; the text behind the code. Returns the code. */
@@ -364,7 +364,7 @@ static int ctl(const char *question, char *text, size_t cap)
     }
     text[len] = '\0';
     close(fd);
-    return len == 0 ? -1 : atoi(text);
+    return len == 0 ? -1 : (int)strtol(text, NULL, 10);
 }
 
 static long count_entries(const char *path)
@@ -487,7 +487,7 @@ static bool stop(void)
 int main(void)
 {
     const char *wanted = getenv("MOONLATCH_RELOADS");
-    int count = wanted == NULL ? 60 : atoi(wanted);
+    int count = wanted == NULL ? 60 : (int)strtol(wanted, NULL, 10);
     int early = count / 5 + 1;
     signal(SIGPIPE, SIG_IGN);
     took = calloc((size_t)count + 2, sizeof *took);

@@ -61,7 +61,8 @@ expect_answer 200 three "$url/v/"
 echo 'local x = = 1' >app.lua
 breaks "app.lua:1: unexpected symbol near '='"
 expect_err "broken  app.lua:1: unexpected symbol near '='  gen 3 keeps serving"
-printf 'http.add_url("/v/", function() return "x" end)\nhttp.add_url("/y/", function() end)\nerror("no")\n' >app.lua
+printf 'http.add_url("/v/", function() return "x" end)\n' >app.lua
+printf 'http.add_url("/y/", function() end)\nerror("no")\n' >>app.lua
 breaks 'app.lua:3: no'
 echo 'while true do end' >app.lua
 finish_server

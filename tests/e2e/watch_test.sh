@@ -45,7 +45,8 @@ LUA
     # Removed and made again; its folder too.
     rm sub/m.lua
     echo 'return "m8"' >sub/m.lua && expect +m8d2f2 "$1: removed and made again"
-    mv sub other && mkdir sub && echo 'return "m9"' >sub/m.lua && expect +m9d2f2 "$1: another folder"
+    mv sub other && mkdir sub
+    echo 'return "m9"' >sub/m.lua && expect +m9d2f2 "$1: another folder"
     rm -r sub && mv other sub && expect +m8d2f2 "$1: a folder renamed back"
     # Symbolic links: the file behind it, and the link itself.
     mkdir real && echo 'return "d3"' >real/one.lua && echo 'return "d4"' >real/two.lua
@@ -112,7 +113,7 @@ is_gone() { [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/more/")" = 404 ]; 
 until_true 10 is_gone || fail "a removed route script still answers"
 finish_server
 
-# --- patterns --------------------------------------------------------------------------------------
+# --- patterns --------------------------------------------------
 cat >app.lua <<'LUA'
 local f <close> = assert(io.open("page.txt"))
 local text = f:read("l")
