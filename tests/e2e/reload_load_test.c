@@ -2,11 +2,11 @@
  *
  * 64 connections ask all the time, half of them kept alive, half made anew for each request; beside
  * them a download, an upload, an event stream and a sleeping handler, each shorter than the drain
- * time. Meanwhile the script is saved with a higher number and `reload` is asked for over the control
- * socket, again and again. An answer must be whole, and must have at least the number that was
- * reported done before its request was sent; on one connection numbers never go back.
+ * time. Meanwhile the script is saved with a higher number and `reload` is asked for over the
+ * control socket, again and again. An answer must be whole, and must have at least the number that
+ * was reported done before its request was sent; on one connection numbers never go back.
  *
- * MOONLATCH_RELOADS: how many (60; the figures of docs/reload.md are of 1000). MOONLATCH_WORKERS: 2.
+ * MOONLATCH_RELOADS: how many (60; docs/reload.md has figures of 1000). MOONLATCH_WORKERS: 2.
  * ctest-timeout: 300 */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -67,7 +67,8 @@ static void die(const char *what)
     _exit(1);
 }
 
-/* --- the script -------------------------------------------------------------------------------- */
+/* --- the script --------------------------------------------------------------------------------
+ */
 
 static void save(int number)
 {
@@ -99,7 +100,8 @@ static void save(int number)
     }
 }
 
-/* --- a small client ---------------------------------------------------------------------------- */
+/* --- a small client ----------------------------------------------------------------------------
+ */
 
 static int dial(void)
 {
@@ -212,7 +214,8 @@ static bool ask(int fd, const char *path, bool keep, struct answer *a)
     return send_all(fd, request, (size_t)len) && receive(fd, a);
 }
 
-/* --- what runs all the time -------------------------------------------------------------------- */
+/* --- what runs all the time --------------------------------------------------------------------
+ */
 
 /* The number of an answer, judged. */
 static int judge(const struct answer *a, int least, int before)
@@ -317,7 +320,8 @@ static void *keep_uploading(void *arg)
     return NULL;
 }
 
-/* --- the server -------------------------------------------------------------------------------- */
+/* --- the server --------------------------------------------------------------------------------
+ */
 
 static void start(void)
 {

@@ -21,7 +21,7 @@ breaks() {
 }
 one_generation() { [ "$(ctl gens | wc -l)" = 1 ]; }
 
-# --- a new generation takes over ----------------------------------------------------------------
+# --- a new generation takes over --------------------
 cat >app.lua <<'LUA'
 http.add_url("/v/", function() return "one" end)
 http.add_url("/old/", function() return "old" end)
@@ -51,13 +51,13 @@ wait "$slow"
 until_true 5 one_generation || fail "the old generation did not end"
 ctl status | grep -q 'reloads 1 done, 0 failed' || fail "status: $(ctl status)"
 
-# --- SIGHUP does the same -----------------------------------------------------------------------
+# --- SIGHUP does the same --------------------
 echo 'http.add_url("/v/", function() return "three" end)' >app.lua
 kill -HUP "$server"
 until_true 5 grep -q 'SIGHUP  gen 2 -> 3' err || fail "SIGHUP did nothing"
 expect_answer 200 three "$url/v/"
 
-# --- what breaks changes nothing and says where -------------------------------------------------
+# --- what breaks changes nothing and says where --------------------
 echo 'local x = = 1' >app.lua
 breaks "app.lua:1: unexpected symbol near '='"
 expect_err "broken  app.lua:1: unexpected symbol near '='  gen 3 keeps serving"
@@ -70,7 +70,7 @@ echo 'http.add_url("/v/", function() return "one" end)' >app.lua
 begin --limit load=0.3 --limit memory=8M
 echo 'while true do end' >app.lua
 breaks 'app.lua:1: .*load'
-echo 'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end' >app.lua
+echo 'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000000) .. i end' >app.lua
 breaks 'not enough memory'
 echo 'http.sleep(5)' >app.lua
 breaks 'not loaded after 0.3 s'
@@ -151,7 +151,7 @@ ctl tree >tree
 [ "$(grep -c . tree)" = 4 ] || fail "something is left: $(cat tree)"
 finish_server
 
-# --- the retired generation closes in order; what it left unused is named ------------------------
+# --- the retired generation closes in order; what it left unused is named --------------------
 cat >app.lua <<'LUA'
 local session = http.session {}
 local group = session:group { queue = http.queue {} }
@@ -179,7 +179,7 @@ grep -v HttpSetUrlGroupProperty order >order2
 cmp -s order2 wanted2 || fail "order of closing: $(cat order)"
 finish_server
 
-# --- pull: the iterator of the old generation ends -----------------------------------------------
+# --- pull: the iterator of the old generation ends --------------------
 cat >app.lua <<'LUA'
 local queue <close> = http.queue { name = "jobs" }
 local session <close> = http.session { name = "s" }
@@ -217,7 +217,7 @@ done
 until_true 10 one_generation || fail "a stream kept its generation: $(ctl gens)"
 finish_server
 
-# --- what is carried, and the store ---------------------------------------------------------------
+# --- what is carried, and the store --------------------
 cat >app.lua <<'LUA'
 local count = 0
 local store = http.store()
@@ -243,7 +243,7 @@ reloads
 expect_answer 200 4+1 "$url/count/"
 finish_server
 
-# --- an error in __close of the old generation does not stop its end -------------------------------
+# --- an error in __close of the old generation does not stop its end --------------------
 cat >app.lua <<'LUA'
 local t <close> = setmetatable({}, { __close = function() error("in close") end })
 local u = setmetatable({}, { __gc = function() error("in gc") end })
@@ -258,7 +258,7 @@ expect_answer 200 two "$url/v/"
 expect_err 'in close'
 finish_server
 
-# --- the socket: nobody else may ask; a place that is taken is not taken over ----------------------
+# --- the socket: nobody else may ask; a place that is taken is not taken over --------------------
 begin
 [ "$(stat -c %a "$control")" = 600 ] || fail "mode of the socket: $(stat -c %a "$control")"
 code=0

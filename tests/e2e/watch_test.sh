@@ -68,7 +68,7 @@ LUA
 follow --watch
 follow --watch=poll:20
 
-# --- two saves during one reload: the last one counts ---------------------------------------------
+# --- two saves during one reload: the last one counts --------------------
 cat >app.lua <<'LUA'
 http.sleep(0.2)
 http.add_url("/v/", function() return "1" end)
@@ -83,7 +83,7 @@ sleep 0.5
 answers 6 || fail "an older save came later"
 finish_server
 
-# --- a script that writes a file it loads does not reload for ever --------------------------------
+# --- a script that writes a file it loads does not reload for ever --------------------
 cat >app.lua <<'LUA'
 local n = dofile "state.lua"
 local f <close> = assert(io.open("state.lua", "w"))
@@ -99,7 +99,7 @@ sleep 0.4
 sed -i 's/"1"/"2"/' app.lua && expect 2 "still followed"
 finish_server
 
-# --- a folder of route scripts: one more, one less -------------------------------------------------
+# --- a folder of route scripts: one more, one less --------------------
 mkdir routes
 echo 'return function() return "index" end' >routes/v.lua
 start run routes -p 0 --control "$control" --watch
@@ -113,7 +113,7 @@ is_gone() { [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/more/")" = 404 ]; 
 until_true 10 is_gone || fail "a removed route script still answers"
 finish_server
 
-# --- patterns --------------------------------------------------
+# --- patterns --------------------
 cat >app.lua <<'LUA'
 local f <close> = assert(io.open("page.txt"))
 local text = f:read("l")
@@ -130,7 +130,7 @@ sleep 0.3
 answers page2d1 || fail "--watch-ignore was not heard"
 finish_server
 
-# --- good and broken saves in turn: the last good one always answers --------------------------------
+# --- good and broken saves in turn: the last good one always answers --------------------
 echo 'http.add_url("/v/", function() return "0" end)' >app.lua
 start run app.lua -p 0 --control "$control" --watch
 i=0
