@@ -76,7 +76,8 @@ struct node {
     char *registered[LEDGER_REGISTRATIONS_MAX]; /* url: prefixes at the contract, oldest first */
     uint32_t registered_count;
     uint32_t lent; /* bits: registrations that a newer generation has moved to another group */
-    /* Only while a generation commits: which node each registration was moved from; 0: it is new. */
+    /* Only while a generation commits: which node each registration was moved from; 0: it is new.
+     */
     uint64_t taken[LEDGER_REGISTRATIONS_MAX];
 };
 

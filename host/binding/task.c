@@ -275,7 +275,8 @@ static inline void end_watch(struct state *S, uint64_t turn)
     atomic_store_explicit(&S->watch.running, NULL, memory_order_relaxed);
 }
 
-/* The <close> variables of a stopped coroutine run in here; one that does not end is the guard's. */
+/* The <close> variables of a stopped coroutine run in here; one that does not end is the guard's.
+ */
 static void close_coroutine(struct task *t, lua_State *co)
 {
     uint64_t turn = begin_watch(t->state, co);

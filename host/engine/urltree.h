@@ -73,8 +73,8 @@ struct urltree *urltree_create_empty(void);
 ULONG urltree_add(struct engine *engine, struct registration *added);
 /* Takes out of engine->tree. The caller retires the registration afterwards. */
 void urltree_remove(struct engine *engine, struct registration *removed);
-/* The same place in engine->tree names another registration, of the same scheme, port, category, host
- * and path, from now on. The caller retires the one before. Cannot fail. */
+/* The same place in engine->tree names another registration, of the same scheme, port, category,
+ * host and path, from now on. The caller retires the one before. Cannot fail. */
 void urltree_replace(struct engine *engine, const struct registration *before,
                      struct registration *after);
 /* The registration with the same scheme, port, category, host and path, or NULL. */

@@ -2,8 +2,8 @@
  *
  * A Unix socket, mode 0600, in a folder of the user's that nobody else can enter, named by the
  * process: $XDG_RUNTIME_DIR/moonlatch/PID.sock, or /tmp/moonlatch-UID/PID.sock. One connection, one
- * question: a line such as "reload\n"; the answer is the exit code for `ctl` in digits, a line feed,
- * and the text to print, then the end of the connection.
+ * question: a line such as "reload\n"; the answer is the exit code for `ctl` in digits, a line
+ * feed, and the text to print, then the end of the connection.
  *
  *   reload    loads the scripts anew; answered when every worker serves the new ones, or with 3
  *   rollback  the same with the texts of the generation before

@@ -36,7 +36,8 @@ struct ctl {
     struct client clients[CTL_CLIENTS_MAX];
 };
 
-/* --- where ------------------------------------------------------------------------------------- */
+/* --- where -------------------------------------------------------------------------------------
+ */
 
 /* The user's folder of control sockets. */
 static bool write_folder(char *out, size_t cap)
@@ -127,7 +128,8 @@ static ULONG listen_at(const char *path, int *out)
     return NO_ERROR;
 }
 
-/* --- clients ----------------------------------------------------------------------------------- */
+/* --- clients -----------------------------------------------------------------------------------
+ */
 
 static void update_accepting(struct ctl *ctl);
 
@@ -240,7 +242,8 @@ static void on_listener(struct loop_watch *watch, unsigned events)
     update_accepting(ctl);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 ULONG ctl_open(struct host *host, const char *path, struct ctl **out)
 {
@@ -294,7 +297,8 @@ void ctl_close(struct ctl *ctl, const struct host_verdict *verdict)
     free(ctl);
 }
 
-/* --- the other side ---------------------------------------------------------------------------- */
+/* --- the other side ----------------------------------------------------------------------------
+ */
 
 /* The socket of the only process that listens in the folder. Returns how many there are; removes
  * what dead processes have left. pids: their numbers in words. */

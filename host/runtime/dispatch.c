@@ -41,7 +41,8 @@ static void post_later(struct dispatch *d)
     loop_timer_start(d->loop, &d->retry, DISPATCH_RETRY_MS * UINT64_C(1000000));
 }
 
-/* true: another receive may be tried at once. A failure that would repeat for ever ends the lane. */
+/* true: another receive may be tried at once. A failure that would repeat for ever ends the lane.
+ */
 static bool may_go_on(struct dispatch_lane *lane, ULONG code)
 {
     if (code == ERROR_CONNECTION_INVALID) {

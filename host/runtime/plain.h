@@ -11,8 +11,8 @@
 
 enum { PLAIN_DEPTH_MAX = 64 };
 
-/* Appends the value at index. NULL: done; else why not ("a function", "too large"): static text, and
- * the buf holds a part. Raises nothing but lack of memory in Lua. [-0, +0, m] */
+/* Appends the value at index. NULL: done; else why not ("a function", "too large"): static text,
+ * and the buf holds a part. Raises nothing but lack of memory in Lua. [-0, +0, m] */
 const char *plain_write(lua_State *L, int index, struct buf *out);
 
 /* Pushes what plain_write has written. [-0, +1, m] */

@@ -71,7 +71,8 @@ bool reload_is_due(const struct host *host)
            reload_count_alive(host) < RELOAD_ALIVE_MAX;
 }
 
-/* --- the report -------------------------------------------------------------------------------- */
+/* --- the report --------------------------------------------------------------------------------
+ */
 
 static void tell(struct host *host, const struct reload_result *result)
 {
@@ -103,7 +104,8 @@ static unsigned count_in_flight(const struct generation *generation)
     return (unsigned)count;
 }
 
-/* --- the transaction --------------------------------------------------------------------------- */
+/* --- the transaction ---------------------------------------------------------------------------
+ */
 
 /* The generation that is being loaded: the newest one. */
 static struct generation *newest(const struct host *host)

@@ -67,8 +67,8 @@ void reload_init(struct reload *reload);
 /* Another generation is wanted. cause: what the terminal shows, copied. waiter: may be NULL. */
 void reload_request(struct host *host, const char *cause, struct reload_waiter *waiter);
 
-/* The same for the watcher: a load that is under way begins anew, and nothing is done when the files
- * are by then what was loaded. */
+/* The same for the watcher: a load that is under way begins anew, and nothing is done when the
+ * files are by then what was loaded. */
 void reload_request_watched(struct host *host, const char *cause);
 
 /* Whether a load that is under way is to be given up for a newer one. */

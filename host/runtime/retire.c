@@ -10,7 +10,8 @@
 #include "runtime/hostdata.h"
 #include "runtime/worker.h"
 
-/* --- what is left ------------------------------------------------------------------------------ */
+/* --- what is left ------------------------------------------------------------------------------
+ */
 
 static size_t count_chunks(const struct member *member)
 {
@@ -21,7 +22,8 @@ static size_t count_chunks(const struct member *member)
     return count;
 }
 
-/* --- phases ------------------------------------------------------------------------------------ */
+/* --- phases ------------------------------------------------------------------------------------
+ */
 
 static void on_deadline(struct loop_timer *timer)
 {
@@ -148,7 +150,8 @@ void retire_turn(struct worker *worker)
     }
 }
 
-/* --- the coordinator's part -------------------------------------------------------------------- */
+/* --- the coordinator's part --------------------------------------------------------------------
+ */
 
 static void on_told(struct loop_task *task)
 {

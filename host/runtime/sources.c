@@ -48,7 +48,8 @@ void sources_unref(struct sources *sources)
     free(sources);
 }
 
-/* --- files; with the mutex --------------------------------------------------------------------- */
+/* --- files; with the mutex ---------------------------------------------------------------------
+ */
 
 static struct source *find(const struct sources *sources, const char *path)
 {
@@ -101,7 +102,8 @@ const struct source *sources_at(struct sources *sources, size_t index)
     return file;
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
 ULONG sources_read_scripts(struct sources *sources, const struct host_config *config,
                            struct buf *why)

@@ -56,7 +56,8 @@ ULONG sources_read_scripts(struct sources *sources, const struct host_config *co
                            struct buf *why);
 
 /* A file's text. keep: a state that loads asks, and others may ask after it. text->p is valid until
- * sources_give_back. Errors: ERROR_FILE_NOT_FOUND (noted when note_missing) and as reading gives. */
+ * sources_give_back. Errors: ERROR_FILE_NOT_FOUND (noted when note_missing) and as reading gives.
+ */
 struct source_text {
     const char *p;
     size_t len;

@@ -49,7 +49,8 @@ static struct memory *memory_of(struct store *store)
     return LIST_ITEM(store, struct memory, store);
 }
 
-/* --- with the mutex ---------------------------------------------------------------------------- */
+/* --- with the mutex ----------------------------------------------------------------------------
+ */
 
 static void drop(struct memory *m, struct entry **place)
 {
@@ -155,7 +156,8 @@ static ULONG put(struct memory *m, struct slice key, struct slice value, uint64_
     return NO_ERROR;
 }
 
-/* --- the back end ------------------------------------------------------------------------------ */
+/* --- the back end ------------------------------------------------------------------------------
+ */
 
 static ULONG get(struct store *store, struct slice key, struct buf *value, uint64_t *version)
 {

@@ -278,7 +278,8 @@ static int count(lua_State *L)
     return 2;
 }
 
-/* --- from one generation to the next ----------------------------------------------------------- */
+/* --- from one generation to the next -----------------------------------------------------------
+ */
 
 /* http.on_unload(f) [-1, +0, e] */
 static int on_unload(lua_State *L)
@@ -385,7 +386,8 @@ void unload_run(struct member *old, struct member *next)
     buf_deinit(&carried.bytes);
 }
 
-/* --- the module part --------------------------------------------------------------------------- */
+/* --- the module part ---------------------------------------------------------------------------
+ */
 
 static const struct binding_entry methods[] = {
     {"get", get, "fun(self: http.store, key: string): any",

@@ -2,9 +2,9 @@
  *
  * It follows every file that the loader opened (sources.h), those that a failed load opened or
  * looked for, the folders of route scripts, and what --watch-also names. Where the system tells of
- * changes (inotify) it watches the folders in which a change can happen: those of the files, of each
- * symbolic link on the way, and all above them, so that renames, switched links and folders that
- * are removed and made again are seen. Elsewhere, or with --watch=poll:MS, it looks every MS
+ * changes (inotify) it watches the folders in which a change can happen: those of the files, of
+ * each symbolic link on the way, and all above them, so that renames, switched links and folders
+ * that are removed and made again are seen. Elsewhere, or with --watch=poll:MS, it looks every MS
  * milliseconds.
  *
  * An event is only a reason to look: a reload is asked for when a file's bytes have another hash
@@ -15,8 +15,8 @@
  *                                        WATCH_QUIET_MAX_MS; so does everything after a failed load
  *
  * A file that changes while it is being loaded WATCH_SELF_MAX times in a row is written by the
- * script itself: it is not followed any more, and the log says so. More than WATCH_RAPID_MAX reloads
- * within a second are slowed to ten a second.
+ * script itself: it is not followed any more, and the log says so. More than WATCH_RAPID_MAX
+ * reloads within a second are slowed to ten a second.
  *
  * Owner: struct host. Thread: coordinator. */
 #pragma once

@@ -50,7 +50,8 @@ struct watch_os {
     bool told_limit;
 };
 
-/* --- folders and names ------------------------------------------------------------------------- */
+/* --- folders and names -------------------------------------------------------------------------
+ */
 
 static void clear_names(struct folder *folder)
 {
@@ -118,7 +119,8 @@ static void add_name(struct watch_os *os, const char *path, struct slice text, s
     }
 }
 
-/* --- the way to an item ------------------------------------------------------------------------ */
+/* --- the way to an item ------------------------------------------------------------------------
+ */
 
 static void follow_path(struct watch_os *os, const char *path, size_t item, unsigned links);
 
@@ -243,7 +245,8 @@ static void follow_item(struct watch_os *os, size_t item)
     }
 }
 
-/* --- the kernel's side ------------------------------------------------------------------------- */
+/* --- the kernel's side -------------------------------------------------------------------------
+ */
 
 static void arm(struct watch_os *os, struct folder *folder)
 {
