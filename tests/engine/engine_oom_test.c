@@ -384,6 +384,12 @@ static void oom_a_request_between_two_loops(void **state)
     }
 }
 
+/* The call may end on the worker's thread meanwhile. */
+static bool is_pending(const OVERLAPPED *overlapped)
+{
+    return __atomic_load_n(&overlapped->Internal, __ATOMIC_ACQUIRE) == ERROR_IO_PENDING;
+}
+
 /* Synchronous and event calls of this thread on requests of a worker. */
 static unsigned ask_plainly(struct two *two, OVERLAPPED *overlapped)
 {
@@ -395,7 +401,7 @@ static unsigned ask_plainly(struct two *two, OVERLAPPED *overlapped)
         status = receive(two->server.queue, &two->received, 0, overlapped);
     }
     MUST(status == NO_ERROR || status == ERROR_IO_PENDING);
-    while (overlapped->Internal == ERROR_IO_PENDING && poll(&in, 1, 1) == 0) {
+    while (is_pending(overlapped) && poll(&in, 1, 1) == 0) {
         DWORD bytes = 0;
         (void)GetOverlappedResult(two->server.queue, overlapped, &bytes, FALSE);
     }
