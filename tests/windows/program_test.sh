@@ -92,7 +92,7 @@ same_closing() {
 }
 
 start scripts/hello.lua -p 0 --trace close
-expect 'hello, world' "$url/hello/"
+expect 'hello, world' "$url/"
 expect 'hello, moon' "$url/hello/?name=moon"
 same_closing hello scripts/hello.lua -p 0 --trace close
 
