@@ -8,7 +8,7 @@
 #include <lauxlib.h>
 
 #include "binding/error.h"
-#include "binding/file.h"
+#include "binding/file_cache.h"
 #include "binding/json.h"
 #include "binding/request_type.h"
 #include "binding/state.h"
@@ -321,9 +321,8 @@ static int send_function(lua_State *L, struct request *r, int index, bool respon
 #define FILE_TYPE "http.file"
 
 struct answer_file {
-    HANDLE handle;
-    uint64_t bytes; /* length when it was opened */
-    bool open;
+    struct open_file *file; /* a share; NULL: closed */
+    bool typed;             /* the script gave a type: the user value */
 };
 
 struct file_kind {
@@ -387,34 +386,43 @@ static int fail_open(lua_State *L, ULONG code, const char *path)
 
 int answer_new_file(lua_State *L)
 {
-    const char *path = luaL_checkstring(L, 1);
-    struct slice type = type_by_name(path);
+    struct slice path;
+    path.p = luaL_checklstring(L, 1, &path.len);
+    struct state *S = state_of(L);
+    bool typed = false;
     lua_settop(L, 2);
     if (!lua_isnil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
-        if (lua_getfield(L, 2, "type") != LUA_TNIL) {
-            type.p = luaL_checklstring(L, 3, &type.len);
+        typed = lua_getfield(L, 2, "type") != LUA_TNIL;
+        if (typed) {
+            luaL_checkstring(L, 3);
         }
     }
-    struct answer_file *file = lua_newuserdatauv(L, sizeof *file, 1);
-    memset(file, 0, sizeof *file);
+    struct answer_file *file = lua_newuserdatauv(L, sizeof *file, typed ? 1 : 0);
+    *file = (struct answer_file){.typed = typed};
     luaL_setmetatable(L, FILE_TYPE);
-    lua_pushlstring(L, type.p, type.len);
-    lua_setiuservalue(L, -2, 1);
-    ULONG code = file_open(path, &file->handle, &file->bytes);
-    if (code != NO_ERROR) {
-        return fail_open(L, code, path);
+    if (typed) {
+        lua_pushvalue(L, 3);
+        lua_setiuservalue(L, -2, 1);
     }
-    file->open = true;
+    ULONG code = memchr(path.p, 0, path.len) != NULL
+                     ? ERROR_FILE_NOT_FOUND
+                     : file_cache_open(&S->files, path, &file->file);
+    if (code != NO_ERROR) {
+        return fail_open(L, code, path.p);
+    }
+    if (file->file->type.p == NULL) {
+        file->file->type = type_by_name(file->file->path);
+    }
     return 1;
 }
 
 static int close_file(lua_State *L)
 {
     struct answer_file *file = luaL_checkudata(L, 1, FILE_TYPE);
-    if (file->open) {
-        file->open = false;
-        (void)file_close(file->handle); /* nothing was written */
+    if (file->file != NULL) {
+        file_cache_release(file->file);
+        file->file = NULL;
     }
     return 0;
 }
@@ -422,8 +430,8 @@ static int close_file(lua_State *L)
 static int tostring_file(lua_State *L)
 {
     const struct answer_file *file = luaL_checkudata(L, 1, FILE_TYPE);
-    if (file->open) {
-        lua_pushfstring(L, "http.file (%I bytes)", (lua_Integer)file->bytes);
+    if (file->file != NULL) {
+        lua_pushfstring(L, "http.file (%I bytes)", (lua_Integer)file->file->stamp.bytes);
     } else {
         lua_pushliteral(L, "http.file (closed)");
     }
@@ -449,34 +457,51 @@ const struct binding_type file_type = {
     .metamethods = file_meta,
 };
 
-static int send_file(lua_State *L, struct request *r, int index, bool respond,
-                     const struct headers_seen *seen)
+/* The type that the script gave; stays on the stack until the answer is sent. */
+static struct slice push_given_type(lua_State *L, int index)
 {
-    const struct answer_file *file = lua_touserdata(L, index);
-    if (!file->open) {
-        return luaL_error(L, "closed http.file");
-    }
     struct slice type;
-    lua_getiuservalue(L, index, 1); /* stays on the stack until the answer is sent */
+    lua_getiuservalue(L, index, 1);
     type.p = lua_tolstring(L, -1, &type.len);
     for (size_t i = 0; i < type.len; i++) {
         if (type.p[i] == '\r' || type.p[i] == '\n' || type.p[i] == 0) {
-            return luaL_error(L, "the type of an http.file has a line break or NUL in it");
+            luaL_error(L, "the type of an http.file has a line break or NUL in it");
         }
     }
     if (type.len > HEADERS_VALUE_BYTES_MAX) {
-        return luaL_error(L, "the type of an http.file is too long");
+        luaL_error(L, "the type of an http.file is too long");
     }
-    set_type(r, type, seen);
-    check_length(L, r, file->bytes, seen);
-    if (file->bytes == 0) {
+    return type;
+}
+
+static int send_file(lua_State *L, struct request *r, int index, bool respond,
+                     const struct headers_seen *seen)
+{
+    const struct answer_file *answer = lua_touserdata(L, index);
+    struct open_file *file = answer->file;
+    if (file == NULL) {
+        return luaL_error(L, "closed http.file");
+    }
+    if (file_cache_refresh(&state_of(L)->files, file) != NO_ERROR) {
+        return luaL_error(L, "%s cannot be read any more", file->path);
+    }
+    set_type(r, answer->typed ? push_given_type(L, index) : file->type, seen);
+    check_length(L, r, file->stamp.bytes, seen);
+    if (file->stamp.bytes == 0) {
         set_memory(r, "", 0);
+    } else if (file->content != NULL) {
+        set_memory(r, file->content, (size_t)file->stamp.bytes);
     } else {
         r->chunk.DataChunkType = HttpDataChunkFromFileHandle;
         r->chunk.FromFileHandle.ByteRange.StartingOffset.QuadPart = 0;
-        r->chunk.FromFileHandle.ByteRange.Length.QuadPart = file->bytes;
+        r->chunk.FromFileHandle.ByteRange.Length.QuadPart = file->stamp.bytes;
         r->chunk.FromFileHandle.FileHandle = file->handle;
     }
+    file->shares++; /* until the last byte is gone, whoever closes the http.file */
+    if (r->file != NULL) {
+        file_cache_release(r->file); /* of an attempt that was refused */
+    }
+    r->file = file;
     return send_whole(L, r, respond);
 }
 

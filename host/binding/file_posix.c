@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "binding/file.h"
 
 static ULONG from_errno(int error)
@@ -37,7 +38,67 @@ static int open_above_zero(const char *path, int flags)
     return higher;
 }
 
-ULONG file_open(const char *path, HANDLE *handle, uint64_t *bytes)
+static struct file_stamp stamp_of(const struct stat *info)
+{
+    const int64_t ns = 1000000000;
+    return (struct file_stamp){
+        .volume = (uint64_t)info->st_dev,
+        .id = (uint64_t)info->st_ino,
+        .bytes = (uint64_t)info->st_size,
+        .written_ns = (int64_t)info->st_mtim.tv_sec * ns + info->st_mtim.tv_nsec,
+        .changed_ns = (int64_t)info->st_ctim.tv_sec * ns + info->st_ctim.tv_nsec,
+    };
+}
+
+bool file_is_settled(const struct file_stamp *stamp)
+{
+    const int64_t ns = 1000000000;
+    int64_t latest = stamp->written_ns > stamp->changed_ns ? stamp->written_ns : stamp->changed_ns;
+    return clock_wall_s() - latest / ns > FILE_SETTLED_S;
+}
+
+bool file_may_stay_open(void)
+{
+    return true;
+}
+
+ULONG file_examine(HANDLE handle, struct file_stamp *stamp)
+{
+    struct stat info;
+    if (fstat(http_fd_from_handle(handle), &info) != 0) {
+        return from_errno(errno);
+    }
+    *stamp = stamp_of(&info);
+    return NO_ERROR;
+}
+
+ULONG file_examine_path(const char *path, struct file_stamp *stamp)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        return from_errno(errno);
+    }
+    *stamp = stamp_of(&info);
+    return NO_ERROR;
+}
+
+ULONG file_read(HANDLE handle, char *p, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        ssize_t n = pread(http_fd_from_handle(handle), p + at, len - at, (off_t)at);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? from_errno(errno) : ERROR_HANDLE_EOF;
+        }
+        at += (size_t)n;
+    }
+    return NO_ERROR;
+}
+
+ULONG file_open(const char *path, HANDLE *handle, struct file_stamp *stamp)
 {
     struct stat info;
     int fd = open_above_zero(path, O_RDONLY | O_NONBLOCK | O_NOCTTY); /* a FIFO must not hang us */
@@ -49,7 +110,7 @@ ULONG file_open(const char *path, HANDLE *handle, uint64_t *bytes)
         return ERROR_NOT_SUPPORTED;
     }
     *handle = http_handle_from_fd(fd);
-    *bytes = (uint64_t)info.st_size;
+    *stamp = stamp_of(&info);
     return NO_ERROR;
 }
 

@@ -38,9 +38,58 @@ static ULONG open_path(const char *path, DWORD access, DWORD how, HANDLE *handle
     return *handle == INVALID_HANDLE_VALUE ? from_error(GetLastError()) : NO_ERROR;
 }
 
-ULONG file_open(const char *path, HANDLE *handle, uint64_t *bytes)
+bool file_is_settled(const struct file_stamp *stamp)
 {
-    LARGE_INTEGER size;
+    (void)stamp; /* nothing is kept here */
+    return false;
+}
+
+/* Who opens a file for writing is refused while it is open without FILE_SHARE_WRITE, and with it
+ * an editor's "save" by replacing it still is. */
+bool file_may_stay_open(void)
+{
+    return false;
+}
+
+ULONG file_examine(HANDLE handle, struct file_stamp *stamp)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+    memset(stamp, 0, sizeof *stamp);
+    if (!GetFileInformationByHandle(handle, &info)) {
+        return from_error(GetLastError());
+    }
+    const int64_t tick_ns = 100;
+    const FILETIME *written = &info.ftLastWriteTime;
+    stamp->volume = info.dwVolumeSerialNumber;
+    stamp->id = (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow;
+    stamp->bytes = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
+    stamp->written_ns =
+        (int64_t)((uint64_t)written->dwHighDateTime << 32 | written->dwLowDateTime) * tick_ns;
+    return NO_ERROR;
+}
+
+ULONG file_examine_path(const char *path, struct file_stamp *stamp)
+{
+    HANDLE handle = NULL;
+    ULONG code = file_open(path, &handle, stamp);
+    if (code == NO_ERROR) {
+        (void)CloseHandle(handle);
+    }
+    return code;
+}
+
+ULONG file_read(HANDLE handle, char *p, size_t len)
+{
+    OVERLAPPED start = {0}; /* offset 0 */
+    DWORD n = 0;
+    if (len > MAXDWORD || !ReadFile(handle, p, (DWORD)len, &n, &start)) {
+        return from_error(GetLastError());
+    }
+    return n == len ? NO_ERROR : ERROR_HANDLE_EOF;
+}
+
+ULONG file_open(const char *path, HANDLE *handle, struct file_stamp *stamp)
+{
     ULONG code = open_path(path, GENERIC_READ, OPEN_EXISTING, handle);
     if (code != NO_ERROR) {
         /* A folder cannot be opened like this; it is refused as one, not as a secret. */
@@ -48,11 +97,10 @@ ULONG file_open(const char *path, HANDLE *handle, uint64_t *bytes)
         bool folder = kind != INVALID_FILE_ATTRIBUTES && (kind & FILE_ATTRIBUTE_DIRECTORY) != 0;
         return folder ? ERROR_NOT_SUPPORTED : code;
     }
-    if (GetFileType(*handle) != FILE_TYPE_DISK || !GetFileSizeEx(*handle, &size)) {
+    if (GetFileType(*handle) != FILE_TYPE_DISK || file_examine(*handle, stamp) != NO_ERROR) {
         (void)CloseHandle(*handle);
         return ERROR_NOT_SUPPORTED;
     }
-    *bytes = (uint64_t)size.QuadPart;
     return NO_ERROR;
 }
 

@@ -8,6 +8,7 @@
 #include "binding/answer.h"
 #include "binding/body.h"
 #include "binding/cooked.h"
+#include "binding/file_cache.h"
 #include "binding/state.h"
 #include "binding/stream.h"
 #include "binding/task.h"
@@ -88,6 +89,10 @@ static void clear(struct request *r)
     r->body_failed = false;
     if (r->cooked != NULL) {
         cooked_close(r);
+    }
+    if (r->file != NULL) {
+        file_cache_release(r->file);
+        r->file = NULL;
     }
     if (r->big != NULL || r->text != NULL) {
         free(r->big);

@@ -67,6 +67,8 @@ struct request_pool {
     bool starved; /* somebody could not get a request */
 };
 
+struct open_file;
+
 struct request {
     struct op receive;     /* first */
     struct list_node node; /* pool->idle, state->pulls, or state->requests */
@@ -98,6 +100,7 @@ struct request {
     unsigned stream_sends;  /* send ops of the stream under way */
     struct wait flush;      /* of the task that waits for them */
     char *text;             /* body of an answer that shows an error; malloc */
+    struct open_file *file; /* body of an answer; a share, NULL: none */
     char digits[24];        /* Content-Length of an answer to HEAD */
     char note[96];          /* body of an answer that names an error id */
     HTTP_UNKNOWN_HEADER unknown[HEADERS_UNKNOWN_INLINE];

@@ -196,6 +196,7 @@ ULONG state_open(struct state *S, const struct state_config *config)
     list_init(&S->pull_starts);
     slots_init(&S->task_ids, STATE_TASKS_MAX);
     slots_init(&S->request_ids, STATE_REQUESTS_MAX);
+    file_cache_init(&S->files);
 
     cells_init(&S->account.cells, CELLS_APART);
     S->L = lua_newstate(state_allocate, &S->account);
@@ -228,6 +229,7 @@ void state_close(struct state *S)
     assert(S->phase == STATE_STOPPING);
     state_open_reserve(S); /* finalizers must get through */
     chain_close_all(S);
+    file_cache_close(&S->files);
     lua_State *L = S->L;
     handlers_deinit(&S->handlers, L);
     task_free_pool(S);
@@ -253,6 +255,9 @@ void state_enter(struct state *S, enum state_phase phase)
     assert((allowed[S->phase] >> phase & 1) != 0);
     (void)allowed; /* used by the assert alone */
     S->phase = phase;
+    if (phase == STATE_SERVING) {
+        file_cache_start(&S->files, S->loop);
+    }
 }
 
 void state_move(struct state *S, struct loop *loop, struct request_pool *pool)

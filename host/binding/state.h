@@ -29,6 +29,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/slots.h"
+#include "binding/file_cache.h"
 #include "binding/handlers.h"
 
 struct ledger;
@@ -159,6 +160,7 @@ struct state {
     uint64_t error_count; /* ids of 500 answers */
 
     struct handlers handlers; /* which value answers a URL */
+    struct file_cache files;  /* http.file: what was opened by path */
 
     /* registry references, made once: by state_open, the first two by request_part */
     int ref_request, ref_pulled;            /* metatables of http.request */

@@ -93,10 +93,26 @@ ULONG output_write_through(struct conn *conn, const char *p, size_t n, size_t *t
     }
 }
 
+/* Sends the block, telling the kernel that a file follows. Codes as output_flush. */
+static ULONG flush_before_file(struct conn *conn)
+{
+    while (conn->out_end > conn->out_start && conn->writable && conn->state != CONN_CLOSED) {
+        const struct iovec block = {conn->out + conn->out_start, conn->out_end - conn->out_start};
+        size_t sent = 0;
+        ULONG status = sock_write_more(conn->io.fd, &block, 1, &sent);
+        if (status != NO_ERROR && status != ERROR_IO_PENDING) {
+            return status;
+        }
+        conn->writable = status == NO_ERROR;
+        (void)consume(conn, sent); /* it was all the block's */
+    }
+    return output_flush(conn);
+}
+
 ULONG output_write_file(struct conn *conn, int fd, uint64_t *offset, size_t n, size_t *taken)
 {
     *taken = 0;
-    ULONG status = output_flush(conn);
+    ULONG status = flush_before_file(conn);
     if (status != NO_ERROR) {
         return status;
     }

@@ -9,7 +9,7 @@
 #include "protocol/h1write.h"
 
 enum {
-    FILE_COPY_MAX = 32 * 1024,  /* a shorter part of a file is read into the output block */
+    FILE_COPY_MAX = 6 * 1024, /* a shorter part of a file is read into the output block: measured */
     FILE_STEP_MAX = 1024 * 1024 /* longest single sendfile, so that others get their turn */
 };
 

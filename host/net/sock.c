@@ -172,18 +172,18 @@ ULONG sock_read(int fd, void *p, size_t cap, size_t *n)
     return got == 0 ? ERROR_HANDLE_EOF : NO_ERROR;
 }
 
-ULONG sock_write(int fd, const struct iovec *parts, int count, size_t *n)
+static ULONG write_parts(int fd, const struct iovec *parts, int count, int flags, size_t *n)
 {
     assert(count > 0);
     *n = 0;
     ssize_t put = 0;
     do {
         if (count == 1) {
-            put = send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
+            put = send(fd, parts->iov_base, parts->iov_len, flags);
         } else {
             struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
                                      .msg_iovlen = (size_t)count};
-            put = sendmsg(fd, &message, MSG_NOSIGNAL);
+            put = sendmsg(fd, &message, flags);
         }
     } while (put < 0 && errno == EINTR);
     if (put < 0) {
@@ -191,6 +191,16 @@ ULONG sock_write(int fd, const struct iovec *parts, int count, size_t *n)
     }
     *n = (size_t)put;
     return NO_ERROR;
+}
+
+ULONG sock_write(int fd, const struct iovec *parts, int count, size_t *n)
+{
+    return write_parts(fd, parts, count, MSG_NOSIGNAL, n);
+}
+
+ULONG sock_write_more(int fd, const struct iovec *parts, int count, size_t *n)
+{
+    return write_parts(fd, parts, count, MSG_NOSIGNAL | MSG_MORE, n);
 }
 
 /* --- end ---------------------------------------------------------------------------------- */

@@ -77,6 +77,11 @@ ULONG sock_read(int fd, void *p, size_t cap, size_t *n);
  * Errors: ERROR_IO_PENDING no room; ERROR_NETNAME_DELETED. */
 ULONG sock_write(int fd, const struct iovec *parts, int count, size_t *n);
 
+/* The same, but the caller writes more at once: the kernel may wait for it to fill a packet (not
+ * for ever, 200 ms at most). Saves the peer a wake-up for a head whose body is a file. Source:
+ * tcp(7), send(2) MSG_MORE. */
+ULONG sock_write_more(int fd, const struct iovec *parts, int count, size_t *n);
+
 /* Writes up to count bytes of file_fd from *offset, in the kernel. *n: bytes taken; *offset moves
  * by as many. Raises no SIGPIPE (which costs two more system calls).
  * Errors: ERROR_IO_PENDING no room; ERROR_HANDLE_EOF the file ends at *offset;
