@@ -271,6 +271,10 @@ enum ledger_phase {
 ULONG ledger_commit(struct ledger *ledger, uint32_t generation, enum ledger_phase phase,
                     struct ledger_error *error);
 
+/* Both phases in one, when no contract call is needed: every object of the generation is open
+ * already and as it wants it. false: not so, and nothing has happened. */
+bool ledger_commit_kept(struct ledger *ledger, uint32_t generation);
+
 /* The load or the commit failed: drops every share of the generation, closes what only it had
  * opened, and puts back the properties of what it had changed. Its handles stay harmless. */
 void ledger_discard(struct ledger *ledger, uint32_t generation);
@@ -278,6 +282,9 @@ void ledger_discard(struct ledger *ledger, uint32_t generation);
 /* A newer generation serves: drops the shares of its URLs, so that those which nobody else has are
  * withdrawn. */
 void ledger_withdraw(struct ledger *ledger, uint32_t generation);
+/* The same, when no contract call is needed: somebody else has each of its URLs too. false: not so,
+ * and nothing has happened. */
+bool ledger_withdraw_kept(struct ledger *ledger, uint32_t generation);
 
 /* The generation has ended: drops every share of it, URLs, then groups, sessions, queues, each
  * newest first. */

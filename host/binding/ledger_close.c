@@ -21,31 +21,30 @@ static void keep_first(ULONG *first, ULONG code)
 /* --- contract calls ------------------------------------------------------------------------ */
 
 /* A registration that was moved here by a commit which has failed goes back, in one step where the
- * provider can. false: it was not moved. */
+ * provider can; one that was only promised has never left. false: it was not moved. */
 static bool give_back(struct ledger *ledger, struct node *node, uint32_t index)
 {
     const struct contract *contract = &ledger->contract;
-    struct node *other = node->taken[index] == 0 ? NULL : node_get(ledger, node->taken[index]);
+    uint32_t from = node->taken[index].index;
+    struct node *other =
+        node->taken[index].id == 0 ? NULL : node_get(ledger, node->taken[index].id);
     if (other == NULL || other->state != NODE_OPEN) {
         return false;
     }
-    for (uint32_t i = 0; i < other->registered_count; i++) {
-        struct slice url = slice_from_cstr(other->registered[i]);
-        if ((other->lent & 1U << i) == 0 ||
-            !slice_equal_nocase(url, slice_from_cstr(node->registered[index]))) {
-            continue;
-        }
-        ULONG code = contract_add_url(contract, other->parent->contract_id, url, other->id, true);
+    ULONG code = NO_ERROR;
+    if ((node->promised & 1U << index) == 0) {
+        struct slice url = slice_from_cstr(other->registered[from]);
+        code = contract_add_url(contract, other->parent->contract_id, url, other->id, true);
         if (code == ERROR_INVALID_PARAMETER) {
-            (void)contract_remove_url(contract, node->parent->contract_id, url); /* traced */
+            (void)contract_remove_url(contract, node->parent->contract_id,
+                                      slice_from_cstr(node->registered[index])); /* traced */
             code = contract_add_url(contract, other->parent->contract_id, url, other->id, false);
         }
-        if (code == NO_ERROR) {
-            other->lent &= ~(1U << i);
-        }
-        return true;
     }
-    return false;
+    if (code == NO_ERROR) {
+        other->lent &= ~(1U << from);
+    }
+    return true;
 }
 
 ULONG node_unregister(struct ledger *ledger, struct node *node)
@@ -59,10 +58,10 @@ ULONG node_unregister(struct ledger *ledger, struct node *node)
             keep_first(&first, contract_remove_url(&ledger->contract, node->parent->contract_id,
                                                    slice_from_cstr(url)));
         }
-        node->taken[i] = 0;
+        node->taken[i].id = 0;
         free(url);
     }
-    node->lent = 0;
+    node->lent = node->promised = 0;
     return first;
 }
 
@@ -443,6 +442,22 @@ void ledger_withdraw(struct ledger *ledger, uint32_t generation)
     ledger_lock(ledger);
     drop_kind(ledger, NODE_URL, &holder);
     ledger_unlock(ledger);
+}
+
+bool ledger_withdraw_kept(struct ledger *ledger, uint32_t generation)
+{
+    struct holder holder = {generation, ANY_WORKER, {"", 0}};
+    bool kept = true;
+    ledger_lock(ledger);
+    const struct list_node *at = ledger->kinds[NODE_URL].head.next;
+    for (; at != &ledger->kinds[NODE_URL].head && kept; at = at->next) {
+        kept = !node_is_own(LIST_ITEM(at, struct node, of_kind), generation);
+    }
+    if (kept) {
+        drop_kind(ledger, NODE_URL, &holder);
+    }
+    ledger_unlock(ledger);
+    return kept;
 }
 
 void ledger_retire(struct ledger *ledger, uint32_t generation)

@@ -240,29 +240,43 @@ static ULONG fail_url(struct ledger *ledger, const struct node *node, ULONG code
     return code;
 }
 
-/* A prefix that only older generations have, in another group, moves here in one step, so that no
- * request finds it missing. A provider that cannot do that removes it first. */
-static ULONG move_registration(struct ledger *ledger, struct node *node, const char *url)
+/* A prefix that only older generations have, in another group, moves here: for now it is only
+ * promised, and the other one counts it as lent. Everything that may fail is done before the first
+ * one moves. */
+static ULONG promise_move(struct ledger *ledger, struct node *node, const char *url)
 {
     uint32_t index = 0;
-    const struct contract *contract = &ledger->contract;
-    struct slice text = slice_from_cstr(url);
     struct node *other = ledger_find_registered(ledger, url, &index);
     if (ledger->committing == 0 || other == NULL || other == node || other->host_made ||
         node_has_live_share(other, ledger->committing)) {
         return ERROR_ALREADY_EXISTS;
     }
-    ULONG code = contract_add_url(contract, node->parent->contract_id, text, node->id, true);
+    other->lent |= 1U << index;
+    node->taken[node->registered_count].id = other->id;
+    node->taken[node->registered_count].index = index;
+    node->promised |= 1U << node->registered_count;
+    return NO_ERROR;
+}
+
+/* Moves one registration in one step, so that no request finds it missing. A provider that cannot
+ * do that removes it first. */
+static ULONG move_registration(struct ledger *ledger, struct node *node, uint32_t index)
+{
+    const struct contract *contract = &ledger->contract;
+    struct slice url = slice_from_cstr(node->registered[index]);
+    ULONG code = contract_add_url(contract, node->parent->contract_id, url, node->id, true);
     if (code == ERROR_INVALID_PARAMETER) {
-        code = contract_remove_url(contract, other->parent->contract_id,
-                                   slice_from_cstr(other->registered[index]));
+        const struct node *other = node_get(ledger, node->taken[index].id);
+        assert(other != NULL &&
+               other->state == NODE_OPEN); /* the mutex was held since the promise */
+        const char *there = other->registered[node->taken[index].index];
+        code = contract_remove_url(contract, other->parent->contract_id, slice_from_cstr(there));
         if (code == NO_ERROR) {
-            code = contract_add_url(contract, node->parent->contract_id, text, node->id, false);
+            code = contract_add_url(contract, node->parent->contract_id, url, node->id, false);
         }
     }
     if (code == NO_ERROR) {
-        other->lent |= 1U << index;
-        node->taken[node->registered_count] = other->id;
+        node->promised &= ~(1U << index);
     }
     return code;
 }
@@ -275,11 +289,11 @@ static ULONG add_registration(struct ledger *ledger, struct node *node, struct s
     if (copy == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    node->taken[node->registered_count] = 0;
+    node->taken[node->registered_count].id = 0;
     ULONG code =
         contract_add_url(&ledger->contract, node->parent->contract_id, url, node->id, false);
     if (code == ERROR_ALREADY_EXISTS) {
-        code = move_registration(ledger, node, copy);
+        code = promise_move(ledger, node, copy);
     }
     if (code != NO_ERROR) {
         free(copy);
@@ -518,6 +532,26 @@ static ULONG commit_kind(struct ledger *ledger, uint32_t generation, enum node_k
     return code;
 }
 
+/* Moves what the URLs opened since `order` were promised. Of our engine it needs a little memory
+ * and nothing else. */
+static ULONG move_promised(struct ledger *ledger, uint64_t order, struct ledger_error *error)
+{
+    struct list_node *at = ledger->kinds[NODE_URL].head.next;
+    for (; at != &ledger->kinds[NODE_URL].head; at = at->next) {
+        struct node *node = LIST_ITEM(at, struct node, of_kind);
+        for (uint32_t i = 0; node->order > order && i < node->registered_count; i++) {
+            if ((node->promised & 1U << i) == 0) {
+                continue;
+            }
+            ULONG code = move_registration(ledger, node, i);
+            if (code != NO_ERROR) {
+                return fail_url(ledger, node, code, node->registered[i], error);
+            }
+        }
+    }
+    return NO_ERROR;
+}
+
 /* Takes back the URLs opened since `order`, newest first. */
 static void roll_back_urls(struct ledger *ledger, uint64_t order)
 {
@@ -560,6 +594,9 @@ ULONG ledger_commit(struct ledger *ledger, uint32_t generation, enum ledger_phas
         uint64_t order = ledger->next_order;
         ledger->committing = generation;
         code = commit_kind(ledger, generation, NODE_URL, error);
+        if (code == NO_ERROR) {
+            code = move_promised(ledger, order, error);
+        }
         ledger->committing = 0;
         if (code == NO_ERROR) {
             keep_moved(ledger, order);
@@ -570,4 +607,50 @@ ULONG ledger_commit(struct ledger *ledger, uint32_t generation, enum ledger_phas
     }
     ledger_unlock(ledger);
     return code;
+}
+
+/* --- a commit without contract calls ------------------------------------------------------- */
+
+/* The commit of the generation would call the contract for this node. */
+static bool needs_call(const struct node *node, uint32_t generation)
+{
+    if (!belongs(node, generation)) {
+        return false;
+    }
+    if (node->state != NODE_OPEN) {
+        return true;
+    }
+    return node->kind != NODE_URL && !node->host_made && node->wanted_generation == generation &&
+           (node->queue_wanted != node->queue ||
+            !properties_equal(&node->wanted, &node->properties));
+}
+
+static bool is_kept(const struct ledger *ledger, uint32_t generation)
+{
+    for (enum node_kind kind = NODE_QUEUE; kind < NODE_KIND_COUNT; kind++) {
+        const struct list_node *at = ledger->kinds[kind].head.next;
+        for (; at != &ledger->kinds[kind].head; at = at->next) {
+            if (needs_call(LIST_ITEM(at, struct node, of_kind), generation)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool ledger_commit_kept(struct ledger *ledger, uint32_t generation)
+{
+    struct ledger_error error; /* nothing can fail without a call */
+    ledger_lock(ledger);
+    bool kept = !ledger->stopping && is_kept(ledger, generation);
+    for (enum node_kind kind = NODE_QUEUE; kept && kind < NODE_KIND_COUNT; kind++) {
+        ULONG code = commit_kind(ledger, generation, kind, &error);
+        assert(code == NO_ERROR);
+        (void)code;
+    }
+    if (kept) {
+        ledger_drop_loaders(ledger, generation);
+    }
+    ledger_unlock(ledger);
+    return kept;
 }

@@ -5,8 +5,7 @@
 
 #include "binding/ledger_internal.h"
 
-/* Nobody but this generation holds the node. */
-static bool is_own(const struct node *node, uint32_t generation)
+bool node_is_own(const struct node *node, uint32_t generation)
 {
     bool own = false;
     for (uint32_t i = 0; i < node->share_count; i++) {
@@ -26,7 +25,7 @@ static size_t count_own(struct ledger *ledger, enum node_kind kind, uint32_t gen
     size_t count = 0;
     LIST_FOREACH_SAFE(at, next, &ledger->kinds[kind])
     {
-        count += is_own(LIST_ITEM(at, struct node, of_kind), generation) ? 1 : 0;
+        count += node_is_own(LIST_ITEM(at, struct node, of_kind), generation) ? 1 : 0;
     }
     return count;
 }
@@ -65,7 +64,7 @@ void ledger_leftovers(struct ledger *ledger, uint32_t generation,
         LIST_FOREACH_SAFE(at, next, &ledger->kinds[kind])
         {
             const struct node *node = LIST_ITEM(at, struct node, of_kind);
-            if (is_own(node, generation) && !node->served) {
+            if (node_is_own(node, generation) && !node->served) {
                 struct ledger_info info;
                 node_describe(node, NULL, &info);
                 fn(ctx, &info);

@@ -75,10 +75,13 @@ struct node {
     struct prefix prefix;                       /* url: slices into name */
     char *registered[LEDGER_REGISTRATIONS_MAX]; /* url: prefixes at the contract, oldest first */
     uint32_t registered_count;
-    uint32_t lent; /* bits: registrations that a newer generation has moved to another group */
-    /* Only while a generation commits: which node each registration was moved from; 0: it is new.
-     */
-    uint64_t taken[LEDGER_REGISTRATIONS_MAX];
+    uint32_t lent; /* bits: registrations that a newer generation moves, or has moved, elsewhere */
+    /* Only while a generation commits: where each registration was moved from; id 0: it is new. */
+    struct {
+        uint64_t id;    /* of the node */
+        uint32_t index; /* of its registration */
+    } taken[LEDGER_REGISTRATIONS_MAX];
+    uint32_t promised; /* bits: registrations that are still to be moved here */
 };
 
 /* One thing a loading state has declared, for ledger_check and the ordinals. */
@@ -141,6 +144,8 @@ struct node *node_get(struct ledger *ledger, uint64_t id);
 struct share *node_share(struct node *node, uint32_t generation, uint16_t worker);
 bool node_has_live_share(const struct node *node, uint32_t generation);
 uint32_t node_live_shares(const struct node *node);
+/* Nobody but this generation holds the node (ledger_generation.c). */
+bool node_is_own(const struct node *node, uint32_t generation);
 /* Takes it out of its parent, the key table and the kind list. */
 void node_unlink(struct ledger *ledger, struct node *node);
 /* Forgets the shares that are neither live nor named by a handle. */
@@ -174,5 +179,5 @@ ULONG node_apply(struct ledger *ledger, struct node *node, const struct properti
  * Returns the first error. */
 ULONG node_close_contract(struct ledger *ledger, struct node *node);
 /* Removes the registrations of a URL, newest first; those that were moved here by the commit under
- * way go back to where they were. Returns the first error. */
+ * way, or promised to be, go back to where they were. Returns the first error. */
 ULONG node_unregister(struct ledger *ledger, struct node *node);

@@ -48,6 +48,7 @@
 #include "base/list.h"
 #include "binding/state.h"
 #include "binding/task.h"
+#include "runtime/dispatch.h"
 #include "runtime/host.h"
 #include "runtime/retire.h"
 #include "runtime/sources.h"
@@ -128,6 +129,8 @@ struct generation {
     uint64_t phase_ns;      /* clock_mono_ns when it entered the phase */
     struct member *members; /* one a worker */
     size_t member_count;
+    uint64_t queues[DISPATCH_QUEUES_MAX]; /* ids: every worker has them since its commit */
+    size_t queue_count;
     struct sources *sources;    /* what it was loaded from */
     struct host_closed at_end;  /* once it retires: for the report */
     bool is_let_go;             /* a worker closes what it holds of the ledger */

@@ -189,7 +189,9 @@ void generation_retire(struct generation *generation)
 {
     generation_enter(generation, GENERATION_RETIRING);
     count_open(generation, &generation->at_end);
-    (void)generation_step(generation, STEP_WITHDRAW, NULL);
+    if (!ledger_withdraw_kept(generation->host->ledger, generation->number)) {
+        (void)generation_step(generation, STEP_WITHDRAW, NULL);
+    }
     close_when_quiet(generation);
 }
 

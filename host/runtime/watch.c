@@ -21,9 +21,13 @@ struct item {
     bool marked; /* watch_follow: belongs to the new set */
     bool forced; /* an event named it: its stamp proves nothing */
     bool ignored;
-    bool asked;    /* a reload was asked for what it is now: */
-    uint64_t seen; /* this hash */
-    uint64_t hash; /* of what was loaded; 0: missing */
+    bool complete;  /* an event since the last look said that it was written and closed, or moved */
+    uint64_t doubt; /* else this hash was seen once and is to be seen again; 0 at: none */
+    uint64_t doubt_at_ns;    /* clock_mono_ns when it was seen first */
+    uint64_t doubt_since_ns; /* and when the file began to change */
+    bool asked;              /* a reload was asked for what it is now: */
+    uint64_t seen;           /* this hash */
+    uint64_t hash;           /* of what was loaded; 0: missing */
     struct watch_stamp stamp;
     unsigned self; /* loads in a row during which it has changed */
 };
@@ -36,6 +40,7 @@ struct watch {
     uint64_t quiet_since_ns;    /* of the first event; 0: none */
     bool noted, urgent;         /* events since the last look; one of them is complete */
     bool structure;             /* folders are to be watched anew */
+    bool doubts;                /* the last look left something to be seen again */
     unsigned version;           /* of the sources at the last look */
     const struct sources *last; /* whose version that is; only compared */
     uint64_t rapid_since_ns;
@@ -155,15 +160,47 @@ static const char *shorten(const char *path)
     return strncmp(path, "./", 2) == 0 ? path + 2 : path;
 }
 
+/* Whether a look came upon a file that somebody may be writing: no event has called it complete,
+ * and it was not the same for the quiet time yet. Cut to nothing, which is how many programs begin
+ * to save, a module still loads. */
+static bool is_doubtful(struct item *item, uint64_t hash)
+{
+    const uint64_t millisecond_ns = 1000000;
+    uint64_t now_ns = clock_mono_ns();
+    bool complete = item->complete || item->is_tree;
+    item->complete = false;
+    if (!complete && item->doubt_at_ns == 0) {
+        item->doubt_since_ns = now_ns;
+    }
+    if (!complete && (item->doubt_at_ns == 0 || item->doubt != hash)) {
+        item->doubt = hash;
+        item->doubt_at_ns = now_ns;
+    }
+    bool doubtful = !complete &&
+                    now_ns - item->doubt_at_ns < (WATCH_QUIET_MS - 1) * millisecond_ns &&
+                    now_ns - item->doubt_since_ns < WATCH_QUIET_MAX_MS * millisecond_ns;
+    if (!doubtful) {
+        item->doubt_at_ns = 0;
+    }
+    return doubtful;
+}
+
 /* The first item that differs from what was loaded and was not asked for yet; all such are noted.
  */
 static const struct item *find_changed(struct watch *watch)
 {
     const struct item *first = NULL;
+    watch->doubts = false;
     for (size_t i = 0; i < watch->count; i++) {
         struct item *item = &watch->items[i];
         uint64_t hash = item->ignored ? 0 : look(item);
         if (item->ignored || hash == (item->asked ? item->seen : item->hash)) {
+            item->complete = false;
+            item->doubt_at_ns = 0;
+            continue;
+        }
+        if (is_doubtful(item, hash)) {
+            item->forced = watch->doubts = true;
             continue;
         }
         item->asked = hash != item->hash;
@@ -191,6 +228,9 @@ static void check(struct watch *watch)
     } else if (item != NULL) {
         reload_request_watched(watch->host, shorten(item->path));
     }
+    if (wait_ns == 0 && watch->doubts) {
+        loop_timer_start(watch->host->loop, &watch->timer, UINT64_C(1000000) * WATCH_QUIET_MS);
+    }
 }
 
 static void look_now(struct watch *watch)
@@ -198,11 +238,11 @@ static void look_now(struct watch *watch)
     watch->quiet_since_ns = 0;
     watch->noted = watch->urgent = false;
     check(watch);
-    if (watch->structure && watch->os != NULL) {
+    if (watch->structure && watch->os != NULL && !watch->host->reload.wanted) {
         watch->structure = false;
         watch_os_follow(watch->os);
         check(watch); /* what has changed before the new folders were watched */
-    }
+    }                 /* else after the load, by watch_follow: the save should not wait for it */
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -218,6 +258,7 @@ void watch_note(struct watch *watch, size_t item, bool at_once, bool structure)
 {
     for (size_t i = 0; i < watch->count; i++) {
         watch->items[i].forced = watch->items[i].forced || item == WATCH_ALL || item == i;
+        watch->items[i].complete = watch->items[i].complete || (at_once && item == i);
     }
     watch->noted = true;
     watch->urgent = watch->urgent || at_once;
@@ -402,11 +443,13 @@ void watch_follow(struct watch *watch, struct sources *sources, bool more)
         watch_find(config->watch_also[i], follow_found, watch);
     }
     drop_unmarked(watch);
-    if (watch->structure && watch->os != NULL) {
+    bool anew = watch->structure && watch->os != NULL;
+    if (anew) {
         watch->structure = false;
         watch_os_follow(watch->os);
     }
-    if (watch->os != NULL && has_pending(watch)) {
+    /* A file may have changed before its folder was watched. */
+    if (watch->os != NULL && (anew || has_pending(watch))) {
         loop_timer_start(watch->host->loop, &watch->timer, UINT64_C(1000000) * WATCH_QUIET_MS);
     }
 }

@@ -14,6 +14,10 @@
  *   modified, created, deleted           after WATCH_QUIET_MS without another event, at most
  *                                        WATCH_QUIET_MAX_MS; so does everything after a failed load
  *
+ * A change that no event has called complete, as when polling, counts once the file was the same
+ * for WATCH_QUIET_MS, at most WATCH_QUIET_MAX_MS: who looked in the middle of a save would load
+ * half of it.
+ *
  * A file that changes while it is being loaded WATCH_SELF_MAX times in a row is written by the
  * script itself: it is not followed any more, and the log says so. More than WATCH_RAPID_MAX
  * reloads within a second are slowed to ten a second.

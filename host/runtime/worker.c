@@ -126,6 +126,20 @@ void worker_send(struct worker *worker, void (*run)(struct worker_call *call),
     loop_post(worker->loop, &call->task);
 }
 
+void worker_do_nothing(struct worker_call *call)
+{
+    (void)call;
+}
+
+ULONG worker_attach_queue(struct worker *worker, uint64_t queue_id, HANDLE queue)
+{
+    ULONG code = loop_attach_queue(worker->loop, queue);
+    if (code != NO_ERROR && code != ERROR_ALREADY_EXISTS) {
+        return code;
+    }
+    return dispatch_add_queue(&worker->dispatch, queue_id, queue);
+}
+
 void worker_leave(struct worker *worker)
 {
     assert(worker->phase != WORKER_ENDED && list_is_empty(&worker->members));

@@ -85,6 +85,13 @@ ULONG worker_open(struct worker *worker, struct host *host, unsigned number);
 void worker_send(struct worker *worker, void (*run)(struct worker_call *call),
                  bool (*is_over)(const struct worker *worker), void *arg);
 
+/* An errand of which only the acknowledgement, or is_over, matters. */
+void worker_do_nothing(struct worker_call *call);
+
+/* Requests of the queue come to this worker's loop; harmless when they do already. Errors: the
+ * loop's; ERROR_NOT_ENOUGH_MEMORY too many queues. Worker. */
+ULONG worker_attach_queue(struct worker *worker, uint64_t queue_id, HANDLE queue);
+
 /* For the run function of the last errand: the thread closes its loop and ends. Every state must be
  * closed. Worker. */
 void worker_leave(struct worker *worker);

@@ -143,7 +143,7 @@ static inline enum node_state state_of_node(struct context *c, uint64_t id)
 }
 
 /* The calls since record `from`, as "Close Remove ..." without Http, joined by spaces. */
-static const char *calls_since(size_t from, char *out, size_t cap)
+static inline const char *calls_since(size_t from, char *out, size_t cap)
 {
     size_t len = 0;
     out[0] = '\0';
