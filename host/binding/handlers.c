@@ -21,12 +21,17 @@ void handlers_init(struct handlers *h, lua_State *L)
 {
     memset(h, 0, sizeof *h);
     h->ref = LUA_NOREF;
-    lua_newtable(L);
+    lua_pushboolean(L, false); /* the place is there before the first handler */
     h->ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void handlers_deinit(struct handlers *h, lua_State *L)
 {
+    for (uint32_t i = 0; i < h->cap; i++) {
+        if (h->entries[i].id != 0) {
+            luaL_unref(L, LUA_REGISTRYINDEX, h->entries[i].ref);
+        }
+    }
     if (h->ref != LUA_NOREF && h->ref != 0) {
         luaL_unref(L, LUA_REGISTRYINDEX, h->ref);
     }
@@ -34,7 +39,17 @@ void handlers_deinit(struct handlers *h, lua_State *L)
     h->ref = LUA_NOREF;
 }
 
-/* Room for entry `index`; the Lua array is on top of the stack. [-0,+0,m] */
+bool handlers_is_bare(lua_State *L, int index)
+{
+    lua_Debug ar;
+    if (!lua_isfunction(L, index) || lua_iscfunction(L, index)) {
+        return false;
+    }
+    lua_pushvalue(L, index);
+    return lua_getinfo(L, ">u", &ar) != 0 && ar.nparams == 0 && ar.isvararg == 0;
+}
+
+/* Room for entry `index`. [-0,+0,m] */
 static void reserve(struct handlers *h, lua_State *L, uint32_t index)
 {
     uint32_t cap = h->cap == 0 ? HANDLERS_CAP_MIN : h->cap;
@@ -50,7 +65,7 @@ static void reserve(struct handlers *h, lua_State *L, uint32_t index)
     if (h->cap > 0) {
         memcpy(entries, h->entries, h->cap * sizeof *entries);
     }
-    lua_rawseti(L, -2, 0); /* the old ones may go from here on */
+    lua_rawseti(L, LUA_REGISTRYINDEX, h->ref); /* the old ones may go from here on */
     h->entries = entries;
     h->cap = cap;
 }
@@ -66,25 +81,27 @@ void state_set_handler(struct state *S, uint64_t url, lua_State *L, int index, u
     struct handlers *h = &S->handlers;
     assert(url != 0 && h->ref != LUA_NOREF);
     index = lua_absindex(L, index);
+    luaL_checkstack(L, 4, "handlers");
     enum handler_kind kind = router_is(L, index) ? HANDLER_ROUTER : HANDLER_FUNCTION;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, h->ref);
+    bool bare = handlers_is_bare(L, index);
     reserve(h, L, index_of(url));
-    lua_pushvalue(L, index);
-    lua_rawseti(L, -2, (lua_Integer)index_of(url) + 1);
     struct handler_entry *entry = &h->entries[index_of(url)];
-    h->count += entry->id == 0;
-    *entry = (struct handler_entry){url, segments, (uint8_t)kind};
-    lua_pop(L, 1);
+    lua_pushvalue(L, index);
+    if (entry->id == 0) {
+        int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+        entry = &h->entries[index_of(url)]; /* a finalizer may have made room for others */
+        entry->ref = ref;
+        h->count++;
+    } else {
+        lua_rawseti(L, LUA_REGISTRYINDEX, entry->ref);
+    }
+    *entry = (struct handler_entry){url, segments, (uint8_t)kind, bare, entry->ref};
 }
 
-/* Frees an entry. Setting an existing place to nil needs no memory. */
+/* Frees an entry; needs no memory. */
 static void forget(struct state *S, struct handler_entry *entry)
 {
-    lua_State *L = S->L;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, S->handlers.ref);
-    lua_pushnil(L);
-    lua_rawseti(L, -2, (lua_Integer)index_of(entry->id) + 1);
-    lua_pop(L, 1);
+    luaL_unref(S->L, LUA_REGISTRYINDEX, entry->ref);
     memset(entry, 0, sizeof *entry);
     assert(S->handlers.count > 0);
     S->handlers.count--;
@@ -115,16 +132,11 @@ void state_sweep_handlers(struct state *S)
     }
 }
 
-enum handler_kind state_push_handler(struct state *S, lua_State *co, uint64_t url_context,
-                                     uint32_t *segments)
+const struct handler_entry *state_push_handler(struct state *S, lua_State *co, uint64_t url_context)
 {
     const struct handler_entry *entry = find_entry(&S->handlers, url_context);
-    if (entry == NULL) {
-        return HANDLER_NONE;
+    if (entry != NULL) {
+        lua_rawgeti(co, LUA_REGISTRYINDEX, entry->ref);
     }
-    lua_rawgeti(co, LUA_REGISTRYINDEX, S->handlers.ref);
-    lua_rawgeti(co, -1, (lua_Integer)index_of(url_context) + 1);
-    lua_replace(co, -2);
-    *segments = entry->segments;
-    return (enum handler_kind)entry->kind;
+    return entry;
 }

@@ -1,12 +1,12 @@
 /* Which Lua value answers a URL, found from the UrlContext of a request in O(1).
  *
- * A URL's id is its UrlContext; its low 32 bits are a small index (base/slots.h). The values stand
- * in one Lua array in the registry, at that index plus one. Place 0 holds a userdata with what
- * dispatch needs before it touches Lua: the whole id, so that a stale one finds nothing. A URL
- * without a handler is pulled: its requests wait for queue:receive.
+ * A URL's id is its UrlContext; its low 32 bits are a small index (base/slots.h) into an array with
+ * what dispatch needs before it touches Lua: the whole id, so that a stale one finds nothing, and
+ * where in the registry the value stands. A URL without a handler is pulled: its requests wait for
+ * queue:receive.
  *
  * Owner: struct handlers is a member of struct state; all memory is Lua's, so nothing can leak.
- * Thread: the state's. Cost: two array reads and two raw table reads a request. */
+ * Thread: the state's. Cost: two array reads and one raw table read a request. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,7 +17,7 @@ struct lua_State;
 struct state;
 
 enum handler_kind {
-    HANDLER_NONE,     /* no such URL here, or a pulled one */
+    HANDLER_NONE,     /* a free entry */
     HANDLER_FUNCTION, /* a function or a callable: handler(request) */
     HANDLER_ROUTER    /* http.router userdata: router_match, see router.h */
 };
@@ -26,14 +26,20 @@ struct handler_entry {
     uint64_t id;       /* UrlContext; 0: free */
     uint32_t segments; /* of the URL's path: what a router strips */
     uint8_t kind;      /* enum handler_kind */
+    bool bare;         /* see handlers_is_bare */
+    int ref;           /* registry reference of the value */
 };
 
 struct handlers {
-    struct handler_entry *entries; /* by index; a userdata at place 0 of the array */
+    struct handler_entry *entries; /* by index; a userdata */
     uint32_t cap;                  /* entries allocated */
     uint32_t count;                /* entries in use */
-    int ref;                       /* registry reference of the Lua array */
+    int ref;                       /* registry reference of the userdata */
 };
+
+/* Whether the value at index is a Lua function without parameters: nothing that it is called with
+ * can reach it, so no request object is made for it. [-0,+0,-] */
+bool handlers_is_bare(struct lua_State *L, int index);
 
 /* In the state's L, before any script runs. Raises on lack of memory. [-0,+0,m] */
 void handlers_init(struct handlers *h, struct lua_State *L);
@@ -56,7 +62,7 @@ void state_sweep_handlers(struct state *S);
 /* Whether this state has a handler for the URL. [-0,+0,-] */
 bool state_has_handler(const struct state *S, uint64_t url);
 
-/* Pushes the handler on co; HANDLER_NONE: nothing is pushed. *segments: see struct handler_entry.
- * [-0,+(0|1),-] */
-enum handler_kind state_push_handler(struct state *S, struct lua_State *co, uint64_t url_context,
-                                     uint32_t *segments);
+/* Pushes the handler on co and returns its entry, which stays until the next state_set_handler;
+ * NULL: there is none, and nothing is pushed. [-0,+(0|1),-] */
+const struct handler_entry *state_push_handler(struct state *S, struct lua_State *co,
+                                               uint64_t url_context);

@@ -81,40 +81,77 @@ _Static_assert(COMMON_COUNT + sizeof response_names / sizeof response_names[0] =
                    HttpHeaderResponseMaximum,
                "one name for each response header id");
 
-/* The first letter decides nearly always, so most of the table is passed at a byte each. */
-static int find(const struct slice *names, size_t count, struct slice name)
+/* Ids by length of the name, each plus one; 0 ends a row. */
+enum { NAMES_OF_LENGTH_MAX = 7 };
+
+#define ID(name) (HttpHeader##name + 1)
+static const uint8_t response_by_length[HEADERS_NAME_MAX + 1][NAMES_OF_LENGTH_MAX] = {
+    [3] = {ID(Via), ID(Age)},
+    [4] = {ID(Date), ID(Vary), ID(Etag)},
+    [5] = {ID(Allow)},
+    [6] = {ID(Pragma), ID(Server)},
+    [7] = {ID(Expires), ID(Trailer), ID(Upgrade), ID(Warning)},
+    [8] = {ID(Location)},
+    [10] = {ID(SetCookie), ID(Connection), ID(KeepAlive)},
+    [11] = {ID(ContentMd5), ID(RetryAfter)},
+    [12] = {ID(ContentType)},
+    [13] = {ID(CacheControl), ID(LastModified), ID(ContentRange), ID(AcceptRanges)},
+    [14] = {ID(ContentLength)},
+    [16] = {ID(ContentEncoding), ID(ContentLanguage), ID(ContentLocation), ID(WwwAuthenticate)},
+    [17] = {ID(TransferEncoding)},
+    [18] = {ID(ProxyAuthenticate)},
+};
+
+static const uint8_t request_by_length[HEADERS_NAME_MAX + 1][NAMES_OF_LENGTH_MAX] = {
+    [2] = {ID(Te)},
+    [3] = {ID(Via)},
+    [4] = {ID(Host), ID(Date), ID(From)},
+    [5] = {ID(Range), ID(Allow)},
+    [6] = {ID(Accept), ID(Cookie), ID(Expect), ID(Pragma)},
+    [7] = {ID(Referer), ID(Upgrade), ID(Expires), ID(Trailer), ID(Warning)},
+    [8] = {ID(IfMatch), ID(IfRange)},
+    [9] = {ID(Translate)},
+    [10] = {ID(UserAgent), ID(Connection), ID(KeepAlive)},
+    [11] = {ID(ContentMd5)},
+    [12] = {ID(ContentType), ID(MaxForwards)},
+    [13] = {ID(Authorization), ID(CacheControl), ID(IfNoneMatch), ID(LastModified),
+            ID(ContentRange)},
+    [14] = {ID(ContentLength), ID(AcceptCharset)},
+    [15] = {ID(AcceptEncoding), ID(AcceptLanguage)},
+    [16] = {ID(ContentEncoding), ID(ContentLanguage), ID(ContentLocation)},
+    [17] = {ID(IfModifiedSince), ID(TransferEncoding)},
+    [19] = {ID(IfUnmodifiedSince), ID(ProxyAuthorization)},
+};
+#undef ID
+
+/* The few names of that length, and of those mostly the first letter decides. */
+static int find_id(struct slice name, const uint8_t by_length[][NAMES_OF_LENGTH_MAX],
+                   const struct slice *rest)
 {
+    if (name.len == 0 || name.len > HEADERS_NAME_MAX) {
+        return -1;
+    }
     unsigned char first = slice_lower((unsigned char)name.p[0]);
-    for (size_t i = 0; i < count; i++) {
-        if (names[i].len == name.len && slice_lower((unsigned char)names[i].p[0]) == first &&
-            (slice_equal(names[i], name) || slice_equal_nocase(names[i], name))) {
-            return (int)i;
+    for (const uint8_t *at = by_length[name.len]; *at != 0; at++) {
+        int id = *at - 1;
+        struct slice known = id < COMMON_COUNT ? common_names[id] : rest[id - COMMON_COUNT];
+        assert(known.len == name.len);
+        if (slice_lower((unsigned char)known.p[0]) == first &&
+            (memcmp(known.p, name.p, name.len) == 0 || slice_equal_nocase(known, name))) {
+            return id;
         }
     }
     return -1;
 }
 
-static int find_id(struct slice name, const struct slice *rest, size_t rest_count)
-{
-    if (name.len == 0 || name.len > HEADERS_NAME_MAX) {
-        return -1;
-    }
-    int id = find(common_names, COMMON_COUNT, name);
-    if (id >= 0) {
-        return id;
-    }
-    id = find(rest, rest_count, name);
-    return id < 0 ? -1 : id + COMMON_COUNT;
-}
-
 int headers_response_id(struct slice name)
 {
-    return find_id(name, response_names, sizeof response_names / sizeof response_names[0]);
+    return find_id(name, response_by_length, response_names);
 }
 
 int headers_request_id(struct slice name)
 {
-    return find_id(name, request_names, sizeof request_names / sizeof request_names[0]);
+    return find_id(name, request_by_length, request_names);
 }
 
 struct slice headers_response_name(unsigned id)
@@ -166,7 +203,6 @@ static void push_unknown(lua_State *L, const HTTP_REQUEST_HEADERS *headers, stru
 void headers_push_field(lua_State *L, const HTTP_REQUEST *http, struct slice name)
 {
     int id = headers_request_id(name);
-    luaL_checkstack(L, 4, "headers");
     if (id < 0) {
         push_unknown(L, &http->Headers, name);
         return;
@@ -179,20 +215,38 @@ void headers_push_field(lua_State *L, const HTTP_REQUEST *http, struct slice nam
     }
 }
 
+/* The userdata. */
 struct headers_object {
+    const void *tag; /* &headers_tag: no other userdata of this size has it */
     uint64_t request_id;
 };
+
+static const char headers_tag = 0;
 
 void headers_push(lua_State *L, uint64_t request_id)
 {
     struct headers_object *object = lua_newuserdatauv(L, sizeof *object, 0);
+    object->tag = &headers_tag;
     object->request_id = request_id;
-    luaL_setmetatable(L, headers_type.name);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state_of(L)->ref_headers);
+    lua_setmetatable(L, -2);
+}
+
+static const struct headers_object *test_object(lua_State *L)
+{
+    const struct headers_object *object = lua_touserdata(L, 1);
+    return object != NULL && lua_rawlen(L, 1) == sizeof *object && object->tag == &headers_tag
+               ? object
+               : NULL;
 }
 
 static const HTTP_REQUEST *check_object(lua_State *L)
 {
-    const struct headers_object *object = luaL_checkudata(L, 1, headers_type.name);
+    const struct headers_object *object = test_object(L);
+    if (object == NULL) {
+        luaL_typeerror(L, 1, headers_type.name);
+        return NULL;
+    }
     const struct request *r = httpreq_find(state_of(L), object->request_id);
     if (r == NULL) {
         luaL_error(L, "closed http.request (its headers are gone with it)");
@@ -307,10 +361,31 @@ static bool is_token(struct slice s)
     return s.len > 0;
 }
 
+/* Whether none of the bytes is below 14, which CR, LF and NUL are; eight at a time. */
+static bool is_harmless(struct slice s)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    size_t i = 0;
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t word;
+        memcpy(&word, s.p + i, 8);
+        if (((word - ones * 14) & ~word & ones * 128) != 0) {
+            return false;
+        }
+    }
+    while (i < s.len && (unsigned char)s.p[i] >= 14) {
+        i++;
+    }
+    return i == s.len;
+}
+
 static void check_value(lua_State *L, struct slice name, struct slice value)
 {
     if (value.len > HEADERS_VALUE_BYTES_MAX) {
         luaL_error(L, "header '%s' is longer than %d bytes", name.p, HEADERS_VALUE_BYTES_MAX);
+    }
+    if (is_harmless(value)) {
+        return;
     }
     for (size_t i = 0; i < value.len; i++) {
         char c = value.p[i];
@@ -330,28 +405,46 @@ void headers_set(struct request *r, unsigned id, struct slice value)
     r->known_set |= UINT32_C(1) << id;
 }
 
-/* The lines a table will make, so that memory for them is there before the first one. entries: of
- * the table, of which each makes no, one or more lines. */
-static unsigned count_lines(lua_State *L, int index, unsigned *entries)
+enum {
+    PLACES_OF_ENTRY = 4, /* of the stack: name, value or more unknown headers, name for lua_next */
+    FILLING_PLACES = 16  /* taken at a time */
+};
+
+/* A table of headers on its way into an answer. */
+struct filling {
+    struct request *r;
+    struct headers_seen *seen;
+    unsigned entries; /* of the table so far, */
+    unsigned lines;   /* and header lines */
+    int places;       /* of the stack that are sure to be free */
+};
+
+static void check_places(lua_State *L, struct filling *f, int needed)
 {
-    lua_Unsigned lines = 0;
-    *entries = 0;
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-        if (++*entries > HEADERS_RESPONSE_MAX) {
-            luaL_error(L, "more than %d header lines", HEADERS_RESPONSE_MAX);
-        }
-        lines += lua_type(L, -1) == LUA_TTABLE ? lua_rawlen(L, -1) : 1;
-        if (lines > HEADERS_RESPONSE_MAX) {
-            luaL_error(L, "more than %d header lines", HEADERS_RESPONSE_MAX);
-        }
+    if (f->places < needed) {
+        luaL_checkstack(L, needed + FILLING_PLACES, "headers");
+        f->places = needed + FILLING_PLACES;
     }
-    return (unsigned)lines;
+    f->places -= needed;
 }
 
-static void add_unknown(struct request *r, struct slice name, struct slice value)
+/* Where the next unknown header goes; past HEADERS_UNKNOWN_INLINE into a userdata, which stays on
+ * the stack. [-0, +(0|1), m] */
+static HTTP_UNKNOWN_HEADER *next_unknown(lua_State *L, struct request *r)
 {
     HTTP_RESPONSE_HEADERS *headers = &r->response.Headers;
-    HTTP_UNKNOWN_HEADER *h = &headers->pUnknownHeaders[headers->UnknownHeaderCount++];
+    if (headers->UnknownHeaderCount == HEADERS_UNKNOWN_INLINE) {
+        HTTP_UNKNOWN_HEADER *more =
+            lua_newuserdatauv(L, HEADERS_RESPONSE_MAX * sizeof r->unknown[0], 0);
+        memcpy(more, r->unknown, sizeof r->unknown);
+        headers->pUnknownHeaders = more;
+    }
+    return &headers->pUnknownHeaders[headers->UnknownHeaderCount++];
+}
+
+static void add_unknown(lua_State *L, struct request *r, struct slice name, struct slice value)
+{
+    HTTP_UNKNOWN_HEADER *h = next_unknown(L, r);
     h->pName = name.p;
     h->NameLength = (USHORT)name.len;
     h->pRawValue = value.p;
@@ -372,69 +465,83 @@ struct field_name {
     int id;
 };
 
-static void add_field(lua_State *L, struct request *r, const struct field_name *name,
-                      struct slice value, struct headers_seen *seen)
+static void add_field(lua_State *L, struct filling *f, const struct field_name *name,
+                      struct slice value)
 {
     int id = name->id;
+    struct request *r = f->r;
+    if (++f->lines > HEADERS_RESPONSE_MAX) {
+        luaL_error(L, "more than %d header lines", HEADERS_RESPONSE_MAX);
+    }
     check_value(L, name->text, value);
     if (id == HttpHeaderTransferEncoding) {
         luaL_error(L, "header 'Transfer-Encoding' belongs to the host; leave it out");
     } else if (id == HttpHeaderContentLength) {
-        note_length(L, value, seen);
+        note_length(L, value, f->seen);
     } else if (id == HttpHeaderContentType) {
-        seen->content_type = true;
+        f->seen->content_type = true;
     }
     if (id >= 0 && (r->known_set >> id & 1) == 0) {
         headers_set(r, (unsigned)id, value);
     } else {
-        add_unknown(r, id >= 0 ? headers_response_name((unsigned)id) : name->text, value);
+        add_unknown(L, r, id >= 0 ? headers_response_name((unsigned)id) : name->text, value);
     }
 }
 
-/* Adds the value on top of the stack, which stays there as a string. [-0, +0, v] */
-static void add_value(lua_State *L, struct request *r, const struct field_name *name,
-                      struct headers_seen *seen)
+/* Adds the value on top of the stack, which stays there as a string. [-0, +(0|1), v] */
+static void add_value(lua_State *L, struct filling *f, const struct field_name *name)
 {
+    size_t len = 0;
+    const char *p = NULL;
     int type = lua_type(L, -1);
     if (type != LUA_TSTRING && type != LUA_TNUMBER) {
         luaL_error(L, "header '%s' is a %s; allowed: string, number, or a list of them",
                    name->text.p, luaL_typename(L, -1));
     }
-    size_t len = 0;
-    const char *p = lua_tolstring(L, -1, &len);
-    add_field(L, r, name, slice_make(p, len), seen);
+    p = lua_tolstring(L, -1, &len);
+    add_field(L, f, name, slice_make(p, len));
+}
+
+/* The values of a list at index. [-0, +n, v] */
+static void add_list(lua_State *L, struct filling *f, const struct field_name *name, int index)
+{
+    lua_Unsigned count = lua_rawlen(L, index);
+    for (lua_Unsigned i = 1; i <= count; i++) {
+        check_places(L, f, 2);
+        lua_rawgeti(L, index, (lua_Integer)i);
+        add_value(L, f, name);
+    }
 }
 
 /* One entry of the table: key and value are on top. Leaves name, values, key: the key on top for
  * lua_next, the rest to keep the bytes alive. [-2, +n, v] */
-static void add_entry(lua_State *L, struct request *r, struct headers_seen *seen)
+static void add_entry(lua_State *L, struct filling *f)
 {
     int value = lua_gettop(L), key = value - 1;
+    struct field_name name;
+    if (++f->entries > HEADERS_RESPONSE_MAX) {
+        luaL_error(L, "more than %d header lines", HEADERS_RESPONSE_MAX);
+    }
     if (lua_type(L, key) != LUA_TSTRING) {
         luaL_error(L, "header names are strings, not %s", luaL_typename(L, key));
     }
-    struct field_name name;
     name.text.p = lua_tolstring(L, key, &name.text.len);
     name.id = headers_response_id(name.text);
     if (name.id < 0 && (!is_token(name.text) || name.text.len > HEADERS_VALUE_BYTES_MAX)) {
         luaL_error(L, "'%s' is not a header name", name.text.p);
     }
     if (lua_type(L, value) == LUA_TTABLE) {
-        lua_Unsigned count = lua_rawlen(L, value);
-        for (lua_Unsigned i = 1; i <= count; i++) {
-            lua_rawgeti(L, value, (lua_Integer)i);
-            add_value(L, r, &name, seen);
-        }
+        add_list(L, f, &name, value);
     } else {
-        add_value(L, r, &name, seen);
+        add_value(L, f, &name);
     }
     lua_pushvalue(L, key);
 }
 
 void headers_fill(lua_State *L, int index, struct request *r, struct headers_seen *seen)
 {
-    HTTP_RESPONSE_HEADERS *headers = &r->response.Headers;
-    assert(headers->UnknownHeaderCount == 0);
+    struct filling f = {.r = r, .seen = seen};
+    assert(r->response.Headers.UnknownHeaderCount == 0);
     *seen = (struct headers_seen){0};
     if (lua_isnoneornil(L, index)) {
         return;
@@ -443,16 +550,11 @@ void headers_fill(lua_State *L, int index, struct request *r, struct headers_see
         luaL_error(L, "headers are a table, not a %s", luaL_typename(L, index));
     }
     index = lua_absindex(L, index);
-    luaL_checkstack(L, 4, "headers");
-    unsigned entries = 0;
-    unsigned lines = count_lines(L, index, &entries);
-    luaL_checkstack(L, (int)(2 * entries + lines) + 8, "headers");
-    headers->pUnknownHeaders = r->unknown;
-    if (lines > HEADERS_UNKNOWN_INLINE) {
-        headers->pUnknownHeaders = lua_newuserdatauv(L, lines * sizeof r->unknown[0], 0);
-    }
+    r->response.Headers.pUnknownHeaders = r->unknown;
+    check_places(L, &f, FILLING_PLACES);
     for (lua_pushnil(L); lua_next(L, index) != 0;) {
-        add_entry(L, r, seen);
+        add_entry(L, &f);
+        check_places(L, &f, PLACES_OF_ENTRY);
     }
 }
 

@@ -27,7 +27,7 @@ enum {
     HEADERS_RESPONSE_MAX = 128,      /* header lines a script may set on one answer */
     HEADERS_UNKNOWN_INLINE = 8,      /* unknown ones that need no memory */
     HEADERS_VALUE_BYTES_MAX = 65535, /* the contract counts in a USHORT */
-    HEADERS_NAME_MAX = 64            /* longest name looked up by id */
+    HEADERS_NAME_MAX = 19            /* longest name that has an id */
 };
 
 extern const struct binding_type headers_type; /* "http.headers" */
@@ -39,7 +39,8 @@ int headers_request_id(struct slice name);
 struct slice headers_response_name(unsigned id);
 struct slice headers_request_name(unsigned id);
 
-/* Looks up one field of the request: pushes a string (joined when repeated) or nil. [-0, +1, m] */
+/* Looks up one field of the request: pushes a string (joined when repeated) or nil. Needs four free
+ * places of the stack. [-0, +1, m] */
 void headers_push_field(lua_State *L, const HTTP_REQUEST *http, struct slice name);
 
 /* Pushes the http.headers object of a request handle. [-0, +1, m] */

@@ -87,7 +87,6 @@ static int count_roughly(struct slice query)
 void query_push_table(lua_State *L, struct slice query)
 {
     struct slice key, value;
-    luaL_checkstack(L, 4, "query");
     lua_createtable(L, 0, count_roughly(query));
     for (int count = 1; next_pair(&query, &key, &value); count++) {
         check_count(L, count);
@@ -100,7 +99,6 @@ void query_push_table(lua_State *L, struct slice query)
 void query_push_all(lua_State *L, struct slice query, struct slice wanted)
 {
     struct slice key, value;
-    luaL_checkstack(L, 4, "query");
     lua_createtable(L, 0, 0);
     lua_Integer n = 0;
     for (int count = 1; next_pair(&query, &key, &value); count++) {

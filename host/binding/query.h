@@ -1,7 +1,7 @@
 /* The query string as Lua values (application/x-www-form-urlencoded, WHATWG URL section 5.1):
  * "%20" and "+" are spaces, a broken escape stays as it is, of repeated keys the last wins.
  *
- * Thread: the state's. Cost: made when a script asks. */
+ * Both need four free places of the stack. Thread: the state's. Cost: made when a script asks. */
 #pragma once
 
 #include <lua.h>

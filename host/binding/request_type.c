@@ -21,52 +21,45 @@
 /* What is made once for a request and kept in the userdata's user values. */
 enum { USER_QUERY = 1, USER_HEADERS, USER_PARAMS, USER_COUNT = USER_PARAMS };
 
+/* The userdata. */
 struct request_handle {
-    uint64_t id; /* state->request_ids */
+    const void *tag; /* &request_tag: no other userdata of this size has it */
+    uint64_t id;     /* state->request_ids */
 };
+
+static const char request_tag = 0;
 
 void request_type_push(lua_State *L, const struct request *r)
 {
     struct state *S = r->state;
     struct request_handle *handle = lua_newuserdatauv(L, sizeof *handle, USER_COUNT);
+    handle->tag = &request_tag;
     handle->id = r->id;
     lua_rawgeti(L, LUA_REGISTRYINDEX, r->pulled ? S->ref_pulled : S->ref_request);
     lua_setmetatable(L, -2);
 }
 
-/* The address of the metatable is cheaper to compare than its name. */
-static struct request_handle *test_handle(lua_State *L, const struct state *S, int arg)
+/* The tag is cheaper to look at than the metatable. */
+static const struct request_handle *test_handle(lua_State *L, int arg)
 {
-    struct request_handle *handle = lua_touserdata(L, arg);
-    if (handle == NULL || lua_getmetatable(L, arg) == 0) {
-        return NULL;
-    }
-    const void *meta = lua_topointer(L, -1);
-    lua_pop(L, 1);
-    return meta == S->meta_request || meta == S->meta_pulled ? handle : NULL;
-}
-
-static struct request *check_handle(lua_State *L, int arg, struct request_handle **out)
-{
-    struct state *S = state_of(L);
-    struct request_handle *handle = test_handle(L, S, arg);
-    if (handle == NULL) {
-        luaL_typeerror(L, arg, REQUEST_TYPE);
-        return NULL;
-    }
-    struct request *r = httpreq_find(S, handle->id);
-    if (r == NULL) {
-        luaL_error(L, "closed http.request (it has been answered)");
-        return NULL;
-    }
-    *out = handle;
-    return r;
+    const struct request_handle *handle = lua_touserdata(L, arg);
+    return handle != NULL && lua_rawlen(L, arg) == sizeof *handle && handle->tag == &request_tag
+               ? handle
+               : NULL;
 }
 
 struct request *request_type_check(lua_State *L, int arg)
 {
-    struct request_handle *handle;
-    return check_handle(L, arg, &handle);
+    const struct request_handle *handle = test_handle(L, arg);
+    if (handle == NULL) {
+        luaL_typeerror(L, arg, REQUEST_TYPE);
+        return NULL;
+    }
+    struct request *r = httpreq_find(state_of(L), handle->id);
+    if (r == NULL) {
+        luaL_error(L, "closed http.request (it has been answered)");
+    }
+    return r;
 }
 
 /* --- fields
@@ -211,21 +204,21 @@ static int get_field(lua_State *L, const struct field *field, struct request *r)
     return 1;
 }
 
-/* request[name]; upvalue 1: methods by name, and fields as indices into `fields`. [-0, +1, e] */
+/* request[name]; upvalue 1: methods by name, and fields as light userdata. [-0, +1, e] */
 static int index_request(lua_State *L)
 {
-    struct request_handle *handle;
-    lua_settop(L, 2);
-    lua_rawget(L, lua_upvalueindex(1));
-    int type = lua_type(L, 2);
+    if (lua_gettop(L) != 2) {
+        lua_settop(L, 2);
+    }
+    int type = lua_rawget(L, lua_upvalueindex(1));
     if (type == LUA_TFUNCTION) {
         return 1;
     }
-    struct request *r = check_handle(L, 1, &handle);
-    if (type != LUA_TNUMBER) {
+    struct request *r = request_type_check(L, 1);
+    if (type != LUA_TLIGHTUSERDATA) {
         return 1; /* nil: no such field */
     }
-    return get_field(L, &fields[lua_tointeger(L, 2)], r);
+    return get_field(L, lua_touserdata(L, 2), r);
 }
 
 static int newindex_request(lua_State *L)
@@ -250,12 +243,11 @@ static int query_all(lua_State *L)
 /* request:cancel(): drops the connection; silent when it has ended [-0, +0, e] */
 static int cancel(lua_State *L)
 {
-    struct state *S = state_of(L);
-    const struct request_handle *handle = test_handle(L, S, 1);
+    const struct request_handle *handle = test_handle(L, 1);
     if (handle == NULL) {
         return luaL_typeerror(L, 1, REQUEST_TYPE);
     }
-    struct request *r = httpreq_find(S, handle->id);
+    struct request *r = httpreq_find(state_of(L), handle->id);
     if (r != NULL) {
         httpreq_cancel(r);
     }
@@ -265,21 +257,19 @@ static int cancel(lua_State *L)
 /* request:is_open() -> whether it can still be answered [-0, +1, e] */
 static int is_open(lua_State *L)
 {
-    struct state *S = state_of(L);
-    const struct request_handle *handle = test_handle(L, S, 1);
+    const struct request_handle *handle = test_handle(L, 1);
     if (handle == NULL) {
         return luaL_typeerror(L, 1, REQUEST_TYPE);
     }
-    const struct request *r = httpreq_find(S, handle->id);
+    const struct request *r = httpreq_find(state_of(L), handle->id);
     lua_pushboolean(L, r != NULL && r->phase == REQUEST_LIVE);
     return 1;
 }
 
 static int tostring_request(lua_State *L)
 {
-    struct state *S = state_of(L);
-    const struct request_handle *handle = test_handle(L, S, 1);
-    const struct request *r = handle == NULL ? NULL : httpreq_find(S, handle->id);
+    const struct request_handle *handle = test_handle(L, 1);
+    const struct request *r = handle == NULL ? NULL : httpreq_find(state_of(L), handle->id);
     char text[160];
     if (r == NULL) {
         lua_pushliteral(L, "http.request (closed)");
@@ -294,7 +284,7 @@ static int tostring_request(lua_State *L)
 static int drop_pulled(lua_State *L)
 {
     struct state *S = state_of(L);
-    const struct request_handle *handle = test_handle(L, S, 1);
+    const struct request_handle *handle = test_handle(L, 1);
     struct request *r = handle == NULL ? NULL : httpreq_find(S, handle->id);
     if (r == NULL) {
         return 0;
@@ -379,7 +369,7 @@ static void add_fields(lua_State *L)
     assert(name != NULL && lua_istable(L, -1));
     (void)name; /* C functions' upvalues have none */
     for (int i = 0; i < FIELD_COUNT; i++) {
-        lua_pushinteger(L, i);
+        lua_pushlightuserdata(L, (void *)(uintptr_t)&fields[i]); /* only read */
         lua_setfield(L, -2, fields[i].name);
     }
     lua_pop(L, 2);
@@ -404,12 +394,12 @@ static void make_pulled(lua_State *L)
 static void open_request(lua_State *L)
 {
     struct state *S = state_of(L);
+    luaL_getmetatable(L, headers_type.name);
+    S->ref_headers = luaL_ref(L, LUA_REGISTRYINDEX);
     luaL_getmetatable(L, REQUEST_TYPE);
     add_fields(L);
     make_pulled(L);
-    S->meta_pulled = lua_topointer(L, -1);
     S->ref_pulled = luaL_ref(L, LUA_REGISTRYINDEX);
-    S->meta_request = lua_topointer(L, -1);
     S->ref_request = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "binding/handlers.h"
 #include "binding/module.h"
 #include "binding/request.h"
 #include "binding/request_type.h"
@@ -74,7 +75,8 @@ static int add_route(lua_State *L, struct slice method, int path_arg)
     /* Overwritten by the next one when what follows fails. */
     lua_rawseti(L, -2, (lua_Integer)router_tree_count(r) + 1);
     state_where(L, 1, site, sizeof site);
-    ULONG code = router_tree_add(r, method, path, site, &other);
+    struct router_route added = {method, path, site, handlers_is_bare(L, path_arg + 1)};
+    ULONG code = router_tree_add(r, &added, &other);
     if (code != NO_ERROR) {
         return other == NULL ? luaL_error(L, "not enough memory")
                              : luaL_error(L, "this route was added at %s", other);

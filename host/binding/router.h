@@ -4,8 +4,8 @@
  *   app:get("/users/:id", f)   app:post(...) :put :patch :delete :head :options :any(path, f)
  *                              :route(method, path, f)
  *
- * Routes stand in a tree of path segments: at each level the literal children, sorted, and at most
- * one `:name` child. A literal segment beats a named one; when the way behind it ends, the named
+ * Routes stand in a tree of path segments: at each level the literal children and at most one
+ * `:name` child. A literal segment beats a named one; when the way behind it ends, the named
  * one is tried. Paths are compared byte by byte; a final slash counts. Paths are relative to the
  * URL the router is mounted on. A named segment is never empty.
  *
@@ -18,7 +18,8 @@
  *
  * Owner: the C tree is counted: the userdata holds it, and each struct router_match until it is
  * released, so parameter names stay valid when the script drops the router. Thread: the state's.
- * Memory: lua_Alloc's. Cost: a binary search for each segment. */
+ * Memory: lua_Alloc's. Cost: each segment is compared or hashed once, however many routes there
+ * are. */
 #pragma once
 
 #include <stdbool.h>
@@ -56,6 +57,7 @@ struct router_param {
 struct router_match {
     struct router *router; /* counted; NULL: nothing to release */
     uint32_t param_count;
+    bool bare; /* the handler takes no request (handlers.h) */
     struct router_param params[ROUTER_PARAMS_MAX];
     char allow[ROUTER_ALLOW_BYTES_MAX]; /* "GET, HEAD, OPTIONS", NUL-terminated; set for 405 and
                                            OPTIONS only */

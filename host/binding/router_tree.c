@@ -11,6 +11,7 @@ struct route {
     struct route *next;  /* of the same node */
     struct slice method; /* "" for any */
     uint32_t handler;    /* place in the Lua array of handlers */
+    bool bare;           /* router.h */
     uint32_t param_count;
     struct slice *params; /* names, in the order of the path */
     char *text;           /* what the slices point into: method, then the path as written */
@@ -19,12 +20,15 @@ struct route {
     char site[64]; /* where it was added */
 };
 
+enum { LITERALS_SCANNED_MAX = 8 /* more are found by hash */ };
+
 /* One segment of paths. */
 struct branch {
     struct slice segment;     /* points behind the struct; of a named one and the root, empty */
-    struct branch **literals; /* sorted by length, then bytes */
+    uint32_t hash;            /* of segment */
+    struct branch **literals; /* oldest first; past LITERALS_SCANNED_MAX a hash table, see below */
     uint32_t literal_count;
-    uint32_t literal_cap;
+    uint32_t literal_cap; /* places; a power of two, of a hash table at least twice the count */
     struct branch *named; /* the `:name` child */
     struct route *routes; /* of the path that ends here */
 };
@@ -64,12 +68,14 @@ static void free_route(struct router *r, struct route *route)
 /* Frees what is below a branch. Recursion is as deep as paths have segments. */
 static void clear_branch(struct router *r, struct branch *branch)
 {
-    for (uint32_t i = 0; i < branch->literal_count; i++) {
+    for (uint32_t i = 0; i < branch->literal_cap; i++) {
         struct branch *child = branch->literals[i];
-        clear_branch(r, child);
-        give(r, child, sizeof *child + child->segment.len);
+        if (child != NULL) {
+            clear_branch(r, child);
+            give(r, child, sizeof *child + child->segment.len);
+        }
     }
-    give(r, branch->literals, branch->literal_cap * sizeof *branch->literals);
+    give(r, branch->literals, branch->literal_cap * sizeof(struct branch *));
     if (branch->named != NULL) {
         clear_branch(r, branch->named);
         give(r, branch->named, sizeof *branch);
@@ -93,34 +99,59 @@ void router_tree_unref(struct router *r)
     }
 }
 
-static int compare(struct slice a, struct slice b)
+/* Only scripts add segments, so nobody can choose them to collide: speed is all that counts. */
+static uint32_t hash_of(struct slice s)
 {
-    if (a.len != b.len) {
-        return a.len < b.len ? -1 : 1;
+    const uint64_t factor = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t h = s.len;
+    while (s.len >= 8) {
+        uint64_t word;
+        memcpy(&word, s.p, 8);
+        h = (h ^ word) * factor;
+        h ^= h >> 32;
+        s = slice_make(s.p + 8, s.len - 8);
     }
-    return a.len == 0 ? 0 : memcmp(a.p, b.p, a.len);
+    uint64_t rest = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        rest = rest << 8 | (unsigned char)s.p[i];
+    }
+    h = (h ^ rest) * factor;
+    return (uint32_t)(h >> 32);
 }
 
-/* Place of the literal child, or where it belongs. */
-static uint32_t search(const struct branch *branch, struct slice segment, bool *found)
+static bool is_hashed(const struct branch *branch)
 {
-    uint32_t low = 0;
-    uint32_t high = branch->literal_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        int order = compare(segment, branch->literals[middle]->segment);
-        if (order == 0) {
-            *found = true;
-            return middle;
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
+    return branch->literal_cap > LITERALS_SCANNED_MAX;
+}
+
+/* The place of the segment in a hash table, or the free one where it belongs. */
+static uint32_t probe(const struct branch *branch, struct slice segment, uint32_t hash)
+{
+    uint32_t mask = branch->literal_cap - 1;
+    uint32_t at = hash & mask;
+    for (;; at = (at + 1) & mask) {
+        const struct branch *child = branch->literals[at];
+        if (child == NULL || (child->hash == hash && slice_equal(child->segment, segment))) {
+            return at;
         }
     }
-    *found = false;
-    return low;
+}
+
+/* The literal child; NULL: there is none. */
+static struct branch *search(const struct branch *branch, struct slice segment)
+{
+    if (is_hashed(branch)) {
+        return branch->literals[probe(branch, segment, hash_of(segment))];
+    }
+    for (uint32_t i = 0; i < branch->literal_count; i++) {
+        struct branch *child = branch->literals[i];
+        if (child->segment.len == segment.len &&
+            (segment.len == 0 || (child->segment.p[0] == segment.p[0] &&
+                                  memcmp(child->segment.p, segment.p, segment.len) == 0))) {
+            return child;
+        }
+    }
+    return NULL;
 }
 
 /* Takes the first segment off a path that begins with a slash. */
@@ -135,26 +166,51 @@ static struct slice next_segment(struct slice *path)
     return slice_make(begin, len);
 }
 
+static void put_literal(struct branch *branch, struct branch *child)
+{
+    uint32_t at =
+        is_hashed(branch) ? probe(branch, child->segment, child->hash) : branch->literal_count;
+    assert(at < branch->literal_cap && branch->literals[at] == NULL);
+    branch->literals[at] = child;
+    branch->literal_count++;
+}
+
+/* Room for one more literal child. false: no memory. */
+static bool make_room(struct router *r, struct branch *branch)
+{
+    uint32_t cap = branch->literal_cap;
+    if (is_hashed(branch) ? branch->literal_count < cap / 2 : branch->literal_count < cap) {
+        return true;
+    }
+    struct branch old = *branch;
+    uint32_t wider = cap == 0 ? 2 : cap < LITERALS_SCANNED_MAX ? cap * 2 : cap * 4;
+    struct branch **literals = take(r, wider * sizeof *literals);
+    if (literals == NULL) {
+        return false;
+    }
+    branch->literals = literals;
+    branch->literal_cap = wider;
+    branch->literal_count = 0;
+    for (uint32_t i = 0; i < old.literal_cap; i++) {
+        if (old.literals[i] != NULL) {
+            put_literal(branch, old.literals[i]);
+        }
+    }
+    give(r, old.literals, old.literal_cap * sizeof *old.literals);
+    return true;
+}
+
 /* The literal child, made when it is not there. NULL: no memory. */
 static struct branch *add_literal(struct router *r, struct branch *branch, struct slice segment)
 {
-    bool found = false;
-    uint32_t at = search(branch, segment, &found);
-    if (found) {
-        return branch->literals[at];
+    struct branch *child = search(branch, segment);
+    if (child != NULL) {
+        return child;
     }
-    if (branch->literal_count == branch->literal_cap) {
-        uint32_t cap = branch->literal_cap == 0 ? 4 : branch->literal_cap * 2;
-        struct branch **grown =
-            r->allocate(r->allocate_ud, branch->literals, branch->literal_cap * sizeof *grown,
-                        cap * sizeof *grown);
-        if (grown == NULL) {
-            return NULL;
-        }
-        branch->literals = grown;
-        branch->literal_cap = cap;
+    if (!make_room(r, branch)) {
+        return NULL;
     }
-    struct branch *child = take(r, sizeof *child + segment.len);
+    child = take(r, sizeof *child + segment.len);
     if (child == NULL) {
         return NULL;
     }
@@ -162,10 +218,8 @@ static struct branch *add_literal(struct router *r, struct branch *branch, struc
         memcpy(child + 1, segment.p, segment.len);
     }
     child->segment = slice_make((const char *)(child + 1), segment.len);
-    memmove(&branch->literals[at + 1], &branch->literals[at],
-            (branch->literal_count - at) * sizeof(struct branch *));
-    branch->literals[at] = child;
-    branch->literal_count++;
+    child->hash = hash_of(segment);
+    put_literal(branch, child);
     return child;
 }
 
@@ -220,9 +274,10 @@ const char *router_tree_judge(struct slice path, uint32_t *param_count)
 }
 
 /* A route with its own copy of the texts, in no tree yet. NULL: no memory. */
-static struct route *new_route(struct router *r, struct slice method, struct slice path,
+static struct route *new_route(struct router *r, const struct router_route *added,
                                uint32_t param_count)
 {
+    struct slice method = added->method, path = added->path;
     struct route *route = take(r, sizeof *route);
     if (route == NULL) {
         return NULL;
@@ -242,6 +297,8 @@ static struct route *new_route(struct router *r, struct slice method, struct sli
     memcpy(route->text + method.len, path.p, path.len);
     route->method = slice_make(route->text, method.len);
     route->path = slice_make(route->text + method.len, path.len);
+    route->bare = added->bare;
+    snprintf(route->site, sizeof route->site, "%s", added->site);
     struct slice rest = route->path;
     for (uint32_t n = 0; rest.len > 0;) {
         struct slice segment = next_segment(&rest);
@@ -295,20 +352,18 @@ uint32_t router_tree_count(const struct router *r)
     return r->route_count;
 }
 
-ULONG router_tree_add(struct router *r, struct slice method, struct slice path, const char *site,
-                      const char **other)
+ULONG router_tree_add(struct router *r, const struct router_route *added, const char **other)
 {
     uint32_t param_count = 0;
     struct route *twin = NULL;
     *other = NULL;
-    if (router_tree_judge(path, &param_count) != NULL) {
+    if (router_tree_judge(added->path, &param_count) != NULL) {
         return ERROR_INVALID_PARAMETER;
     }
-    struct route *route = new_route(r, method, path, param_count);
+    struct route *route = new_route(r, added, param_count);
     if (route == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    snprintf(route->site, sizeof route->site, "%s", site);
     route->handler = r->route_count + 1;
     if (!plant(r, route, &twin)) {
         free_route(r, route);
@@ -383,10 +438,9 @@ static struct route *find(struct finding *f, const struct branch *branch, struct
     if (rest.len == 0) {
         return choose(f, branch);
     }
-    bool found = false;
     struct slice segment = next_segment(&rest);
-    uint32_t at = search(branch, segment, &found);
-    struct route *route = found ? find(f, branch->literals[at], rest, param_count) : NULL;
+    const struct branch *literal = search(branch, segment);
+    struct route *route = literal != NULL ? find(f, literal, rest, param_count) : NULL;
     if (route == NULL && branch->named != NULL && segment.len > 0) {
         assert(param_count < ROUTER_PARAMS_MAX);
         f->values[param_count] = segment;
@@ -444,6 +498,7 @@ enum router_result router_tree_find(struct router *r, struct slice method, struc
         match->params[i] = (struct router_param){route->params[i], f.values[i]};
     }
     match->param_count = route->param_count;
+    match->bare = route->bare;
     match->router = r;
     match->allow[0] = '\0';
     r->refs++;

@@ -161,25 +161,28 @@ static bool route(lua_State *L, struct request *r, uint32_t segments, int *resul
 static int serve(lua_State *L)
 {
     struct request *r = lua_touserdata(L, AT_REQUEST);
-    uint32_t segments = 0;
     int results = 0;
     task_push_handler(L);
-    switch (state_push_handler(r->state, L, r->http->UrlContext, &segments)) {
-    case HANDLER_FUNCTION: break;
-    case HANDLER_ROUTER:
-        if (!route(L, r, segments, &results)) {
-            return results;
-        }
-        break;
-    case HANDLER_NONE:
+    const struct handler_entry *entry = state_push_handler(r->state, L, r->http->UrlContext);
+    if (entry == NULL) {
         log_write(r->state->log, LOG_LEVEL_WARN,
                   "a URL without a handler got a request, but its "
                   "queue is not pulled in this state");
         httpreq_answer_plain(r, 503, SLICE_LIT("nobody serves this URL\n"));
         return 0;
     }
-    request_type_push(L, r);
-    int status = lua_pcallk(L, 1, LUA_MULTRET, AT_MESSAGE_HANDLER, (lua_KContext)r, handled);
+    bool bare = entry->bare;
+    if (entry->kind == HANDLER_ROUTER) {
+        if (!route(L, r, entry->segments, &results)) {
+            return results;
+        }
+        bare = r->match.bare;
+    }
+    if (!bare) {
+        request_type_push(L, r);
+    }
+    int status =
+        lua_pcallk(L, bare ? 0 : 1, LUA_MULTRET, AT_MESSAGE_HANDLER, (lua_KContext)r, handled);
     return handled(L, status, (lua_KContext)r);
 }
 

@@ -2,7 +2,7 @@
  * DEPTH of them in one write, and nothing more on a connection before all DEPTH answers are here.
  * Under callgrind the same load gives the same instructions, to a few parts in ten thousand.
  *
- * steady PORT COUNT CONNECTIONS DEPTH hello|user|echo
+ * steady PORT COUNT CONNECTIONS DEPTH hello|user|echo|/TARGET
  *
  * The first answer tells how long each one is: every other must have as many bytes and begin alike.
  */
@@ -36,6 +36,9 @@ static size_t make_request(char *out, const char *kind, unsigned port)
     } else if (strcmp(kind, "user") == 0) {
         n = snprintf(out, REQUEST_BYTES_MAX,
                      "GET /user/42?x=seven HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", port);
+    } else if (kind[0] == '/') {
+        n = snprintf(out, REQUEST_BYTES_MAX, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", kind,
+                     port);
     } else if (strcmp(kind, "echo") == 0) {
         n = snprintf(out, REQUEST_BYTES_MAX,
                      "POST / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Length: %d\r\n\r\n", port,
@@ -43,7 +46,7 @@ static size_t make_request(char *out, const char *kind, unsigned port)
         memset(out + n, 'x', ECHO_BYTES);
         n += ECHO_BYTES;
     }
-    return n < 0 ? 0 : (size_t)n;
+    return n < 0 || n > REQUEST_BYTES_MAX ? 0 : (size_t)n;
 }
 
 static int open_connection(uint16_t port)
@@ -131,7 +134,7 @@ int main(int argc, char **argv)
     char request[REQUEST_BYTES_MAX];
     int fds[CONNECTIONS_MAX];
     if (argc != 6) {
-        fprintf(stderr, "usage: steady PORT COUNT CONNECTIONS DEPTH hello|user|echo\n");
+        fprintf(stderr, "usage: steady PORT COUNT CONNECTIONS DEPTH hello|user|echo|/TARGET\n");
         return 2;
     }
     uint16_t port = (uint16_t)strtoul(argv[1], NULL, 10);

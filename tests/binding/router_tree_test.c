@@ -35,7 +35,8 @@ static void *allocate(void *ud, void *block, size_t old_bytes, size_t new_bytes)
 static ULONG add(struct router *r, const char *method, const char *path)
 {
     const char *other = NULL;
-    return router_tree_add(r, slice_from_cstr(method), slice_from_cstr(path), path, &other);
+    struct router_route added = {slice_from_cstr(method), slice_from_cstr(path), path, false};
+    return router_tree_add(r, &added, &other);
 }
 
 static struct router *make(struct pool *pool, const char *const routes[][2], size_t count)
@@ -166,9 +167,8 @@ static void router_same_route_twice_names_the_first(void **state)
     struct router *r = MAKE(&pool, shop);
     const char *other = NULL;
     (void)state;
-    assert_int_equal(
-        router_tree_add(r, SLICE_LIT("GET"), SLICE_LIT("/users/:name"), "app.lua:9", &other),
-        ERROR_ALREADY_EXISTS);
+    struct router_route twin = {SLICE_LIT("GET"), SLICE_LIT("/users/:name"), "app.lua:9", false};
+    assert_int_equal(router_tree_add(r, &twin, &other), ERROR_ALREADY_EXISTS);
     assert_string_equal(other, "/users/:id");
     assert_int_equal(router_tree_count(r), 11);
     router_tree_unref(r);
@@ -218,9 +218,68 @@ static void router_many_routes_are_all_found(void **state)
     for (int i = 0; i < COUNT; i++) {
         snprintf(path, sizeof path, "/r%d/x%d", i * 7919 % COUNT, i);
         assert_int_equal(find_once(r, "GET", path), i + 1);
+        snprintf(path, sizeof path, "/r%d/x%d", i, COUNT + i);
+        assert_int_equal(find_once(r, "GET", path), -ROUTER_NOT_FOUND);
+        snprintf(path, sizeof path, "/r%d/x", COUNT + i);
+        assert_int_equal(find_once(r, "GET", path), -ROUTER_NOT_FOUND);
     }
     router_tree_unref(r);
     assert_int_equal(pool.bytes, 0);
+}
+
+/* "/" and a segment of 1 to 20 bytes that differs from the others in one of them. */
+static void make_sibling(int i, char *path, size_t path_bytes)
+{
+    snprintf(path, path_bytes, "/%.*s", 1 + i % 20, "aaaaaaaaaaaaaaaaaaaa");
+    path[1 + i % 20 - i % (1 + i % 20)] = (char)('b' + i / 20);
+}
+
+/* Few children of a branch are found in another way than many. */
+static void router_each_count_of_siblings_is_found(void **state)
+{
+    struct pool pool = {0};
+    struct router *r = router_tree_create(allocate, &pool);
+    char path[64];
+    (void)state;
+    for (int count = 1; count <= 70; count++) {
+        make_sibling(count, path, sizeof path);
+        assert_int_equal(find_once(r, "GET", path), -ROUTER_NOT_FOUND);
+        assert_int_equal(add(r, "GET", path), NO_ERROR);
+        for (int i = 1; i <= count; i++) {
+            make_sibling(i, path, sizeof path);
+            assert_int_equal(find_once(r, "GET", path), i);
+        }
+    }
+    router_tree_unref(r);
+    assert_int_equal(pool.bytes, 0);
+}
+
+static void router_failures_among_many_siblings_lose_nothing(void **state)
+{
+    enum { COUNT = 40 };
+    char path[32];
+    (void)state;
+    for (size_t nth = 2;; nth++) {
+        struct pool pool = {.fail_at = nth};
+        struct router *r = router_tree_create(allocate, &pool);
+        bool failed = false;
+        for (int i = 0; i < COUNT; i++) {
+            snprintf(path, sizeof path, "/%d/", i);
+            ULONG code = add(r, "GET", path);
+            failed = failed || code == ERROR_NOT_ENOUGH_MEMORY;
+            assert_int_equal(code == NO_ERROR ? code : add(r, "GET", path), NO_ERROR);
+        }
+        for (int i = 0; i < COUNT; i++) {
+            snprintf(path, sizeof path, "/%d/", i);
+            assert_int_equal(find_once(r, "GET", path), i + 1);
+        }
+        router_tree_unref(r);
+        assert_int_equal(pool.bytes, 0);
+        if (!failed) {
+            assert_true(nth > COUNT);
+            return;
+        }
+    }
 }
 
 static void router_allocation_failures_lose_nothing(void **state)
@@ -263,6 +322,8 @@ int main(void)
         cmocka_unit_test(router_same_route_twice_names_the_first),
         cmocka_unit_test(router_paths_of_routes_are_judged),
         cmocka_unit_test(router_many_routes_are_all_found),
+        cmocka_unit_test(router_each_count_of_siblings_is_found),
+        cmocka_unit_test(router_failures_among_many_siblings_lose_nothing),
         cmocka_unit_test(router_allocation_failures_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

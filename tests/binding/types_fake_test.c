@@ -428,36 +428,40 @@ static void types_stopping_refuses_creation_and_defers_closing(void **state)
 static void types_handlers_go_with_their_urls(void **state)
 {
     struct context *c = *state;
-    uint32_t segments = 0;
     run(c, GRAPH "other = group:add_url('/x/y/', http.router())\n"
                  "pulled = group:add_url('/z/')\n"
                  "weak = setmetatable({}, { __mode = 'v' })\n"
                  "weak.f = function() return weak end\n"
-                 "kept = group:add_url('/w/', weak.f)\n");
+                 "kept = group:add_url('/w/', weak.f)\n"
+                 "takes = group:add_url('/t/', function(request) end)\n");
     lua_State *L = c->state.L;
     lua_settop(L, 0);
     collect(c);
-    assert_int_equal(c->state.handlers.count, 3);
+    assert_int_equal(c->state.handlers.count, 4);
     struct {
         const char *name;
         enum handler_kind kind;
         uint32_t segments;
-    } const rows[] = {
-        {"url", HANDLER_FUNCTION, 1}, {"other", HANDLER_ROUTER, 2}, {"pulled", HANDLER_NONE, 0}};
-    uint64_t ids[3];
-    for (size_t i = 0; i < 3; i++) {
+        bool bare;
+    } const rows[] = {{"url", HANDLER_FUNCTION, 1, true},
+                      {"other", HANDLER_ROUTER, 2, false},
+                      {"pulled", HANDLER_NONE, 0, false},
+                      {"takes", HANDLER_FUNCTION, 1, false}};
+    uint64_t ids[4];
+    for (size_t i = 0; i < 4; i++) {
         lua_getglobal(L, rows[i].name);
         memcpy(&ids[i], lua_touserdata(L, -1), sizeof ids[i]); /* the id is its first member */
         lua_settop(L, 0);
-        segments = 0;
-        assert_int_equal(state_push_handler(&c->state, L, ids[i], &segments), rows[i].kind);
+        const struct handler_entry *entry = state_push_handler(&c->state, L, ids[i]);
+        assert_int_equal(entry == NULL ? HANDLER_NONE : entry->kind, rows[i].kind);
         assert_int_equal(lua_gettop(L), rows[i].kind != HANDLER_NONE);
-        assert_int_equal(segments, rows[i].segments);
+        assert_int_equal(entry == NULL ? 0 : entry->segments, rows[i].segments);
+        assert_int_equal(entry != NULL && entry->bare, rows[i].bare);
         lua_settop(L, 0);
     }
     run(c, "url:close()");
-    assert_int_equal(c->state.handlers.count, 2);
-    assert_int_equal(state_push_handler(&c->state, L, ids[0], &segments), HANDLER_NONE);
+    assert_int_equal(c->state.handlers.count, 3);
+    assert_null(state_push_handler(&c->state, L, ids[0]));
     run(c, "assert(weak.f) session:close()");
     assert_int_equal(c->state.handlers.count, 0);
     collect(c);

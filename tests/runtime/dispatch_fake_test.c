@@ -168,6 +168,51 @@ static void dispatch_header_injection_is_refused(void **state)
     refused_header("'evil'", "header names are strings, not number");
 }
 
+/* Values are looked at eight bytes at a time. */
+static void dispatch_line_breaks_are_found_at_each_place(void **state)
+{
+    static const char *const escapes[] = {"\\r", "\\n", "\\0"};
+    char header[128];
+    (void)state;
+    for (int at = 0; at < 20; at++) {
+        snprintf(header, sizeof header, "['x-a'] = '%.*s%s%.*s'", at, "aaaaaaaaaaaaaaaaaaaa",
+                 escapes[at % 3], 20 - at, "aaaaaaaaaaaaaaaaaaaa");
+        refused_header(header, at % 3 == 2 ? "has a NUL in its value" : "has a line break in its");
+    }
+    const struct fake_response *response =
+        answer_of("return 200, { ['x-a'] = 'a\\tb\\x01\\x0e\\x80\\xfftwelve' }, 'x'");
+    assert_int_equal(response->status, 200);
+    assert_true(has_header(response, "x-a: a\tb\x01\x0e\x80\xfftwelve\r\n"));
+    assert_all_ended();
+}
+
+/* A Lua function without parameters is called without a request; everything else gets it. */
+static void dispatch_handlers_of_each_kind_are_called(void **state)
+{
+    (void)state;
+    rig_serve(&rig,
+              "local app = http.router()"
+              " app:get('/none', function() return 'none' end)"
+              " app:get('/one', function(r) return r.path end)"
+              " app:get('/any', function(...) return select('#', ...) .. (...).path end)"
+              " app:get('/table', setmetatable({}, { __call = function(_, r) return r.path end }))"
+              " app:get('/wait', function() http.sleep(0.001) return 'waited' end)"
+              " app:get('/fail', function() error('failed here') end)"
+              " app:get('/c', tostring)"
+              " http.add_url('/', app)");
+    static const char *const rows[][2] = {{"/none", "none"},   {"/one", "/one"},
+                                          {"/any", "1/any"},   {"/table", "/table"},
+                                          {"/wait", "waited"}, {"/c", "http.request (GET /c)"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char url[64];
+        snprintf(url, sizeof url, "%s%s", URL, rows[i][0]);
+        assert_string_equal(rig_get(&rig, url)->body, rows[i][1]);
+    }
+    assert_int_equal(rig_get(&rig, URL "/fail")->status, 500);
+    assert_true(rig_logged(&rig, "failed here"));
+    assert_all_ended();
+}
+
 static void dispatch_wrong_values_are_500_and_named(void **state)
 {
     (void)state;
@@ -672,6 +717,8 @@ int main(void)
         cmocka_unit_test(dispatch_many_headers),
         cmocka_unit_test(dispatch_too_many_headers_is_500),
         cmocka_unit_test(dispatch_header_injection_is_refused),
+        cmocka_unit_test(dispatch_line_breaks_are_found_at_each_place),
+        cmocka_unit_test(dispatch_handlers_of_each_kind_are_called),
         cmocka_unit_test(dispatch_wrong_values_are_500_and_named),
         cmocka_unit_test(dispatch_error_is_500_with_an_id_and_a_traceback),
         cmocka_unit_test(dispatch_error_values_of_any_type),
