@@ -143,11 +143,9 @@ struct conn *conn_open(struct shard *shard, struct listener *listener, int fd,
     conn->writable = true;
     conn->timer.on_fire = on_timer;
     conn->deadline_ns = conn->send_deadline_ns = UINT64_MAX;
+    conn->readable = true;
     conn->id = shard_add_conn(shard, conn);
-    if (conn->id == 0 || loop_io_add(shard->loop, &conn->io) != NO_ERROR) {
-        if (conn->id != 0) {
-            shard_remove_conn(shard, conn->id);
-        }
+    if (conn->id == 0) {
         sock_close(fd);
         free(conn);
         return NULL;
@@ -156,6 +154,7 @@ struct conn *conn_open(struct shard *shard, struct listener *listener, int fd,
     listener->refs++;
     list_push_back(&shard->conns, &conn->link);
     shard->conn_count++;
+    conn_mark_dirty(conn); /* there it is read, and registered when it has to be waited for */
     conn_set_deadline(conn, shard->draining ? CONN_FRESH_DRAIN_S : PROPERTY_TIMEOUT_DEFAULT_S);
     return conn;
 }
@@ -186,13 +185,10 @@ void conn_close(struct conn *conn, bool reset)
     struct shard *shard = conn->shard;
     conn_set_state(conn, CONN_CLOSED);
     loop_timer_stop(shard->loop, &conn->timer);
-    loop_io_remove(shard->loop, &conn->io);
     if (reset) {
-        sock_close_reset(conn->io.fd);
-    } else {
-        sock_close(conn->io.fd);
+        sock_reset_on_close(conn->io.fd);
     }
-    conn->io.fd = -1;
+    loop_io_close(shard->loop, &conn->io);
     if (conn->request != NULL) {
         request_on_conn_lost(conn->request); /* may take conn->in over */
     }
@@ -333,7 +329,9 @@ static bool drain_body(struct conn *conn)
 /* What is left to do when no complete request is in the input. */
 static void settle(struct conn *conn)
 {
-    if (conn->state == CONN_IDLE && conn_in_len(conn) == 0) {
+    if (conn->state == CONN_FRESH) {
+        release_input(conn);
+    } else if (conn->state == CONN_IDLE && conn_in_len(conn) == 0) {
         release_input(conn);
         if (conn->shard->draining) {
             conn_linger(conn);
@@ -393,6 +391,14 @@ static ULONG swallow(struct conn *conn)
     return status;
 }
 
+/* Whether the client has promised to send nothing more (RFC 9112 section 9.6, "close"), and what it
+ * has sent is read: then a close resets nothing, and need not wait for the client's. */
+static bool is_last_of_client(const struct conn *conn)
+{
+    return !conn->request->keep_alive && conn->request->body_ended && conn_in_len(conn) == 0 &&
+           !conn->readable;
+}
+
 static void linger_step(struct conn *conn)
 {
     ULONG status = output_flush(conn);
@@ -401,6 +407,10 @@ static void linger_step(struct conn *conn)
     }
     if (status != NO_ERROR) {
         conn_close(conn, true);
+        return;
+    }
+    if (conn->eof || conn->asked_last) {
+        conn_close(conn, false);
         return;
     }
     if (!conn->fin_sent) {
@@ -421,6 +431,7 @@ void conn_linger(struct conn *conn)
     conn_set_state(conn, CONN_LINGER);
     conn->deadline_ns = UINT64_MAX; /* until all is sent the send rate decides */
     if (conn->request != NULL) {
+        conn->asked_last = is_last_of_client(conn);
         request_on_conn_lost(conn->request); /* may take conn->in over */
     }
     if (conn->in != NULL) {
@@ -477,6 +488,22 @@ void conn_mark_dirty(struct conn *conn)
     }
 }
 
+/* A new connection is registered no earlier than it must be waited for: one whose request is here
+ * already, and whose answer ends it, never is. */
+static void look_at_new(struct conn *conn)
+{
+    if (conn->state == CONN_FRESH && conn->readable) {
+        conn_advance(conn);
+        if (conn->state == CONN_REQUEST) {
+            conn_mark_dirty(conn); /* it may be answered in this turn */
+            return;
+        }
+    }
+    if (conn->state != CONN_CLOSED && loop_io_add(conn->shard->loop, &conn->io) != NO_ERROR) {
+        conn_close(conn, true);
+    }
+}
+
 void conn_run_dirty(struct shard *shard)
 {
     struct list_node last = {NULL, NULL}; /* what is marked from here on has its turn later */
@@ -484,6 +511,10 @@ void conn_run_dirty(struct shard *shard)
     list_push_back(&shard->dirty, &last);
     while ((node = list_pop_front(&shard->dirty)) != &last) {
         struct conn *conn = LIST_ITEM(node, struct conn, dirty_link);
+        if (conn->io.id == 0) {
+            look_at_new(conn);
+            continue;
+        }
         if (conn->state == CONN_LINGER) {
             linger_step(conn);
             continue;

@@ -45,6 +45,13 @@ static size_t consume(struct conn *conn, size_t n)
     return n - from_block;
 }
 
+/* One write of the block, and of what follows it. In LINGER nothing does but our FIN. */
+static ULONG write_parts(struct conn *conn, const struct iovec *parts, int count, size_t *sent)
+{
+    return conn->state == CONN_LINGER ? sock_write_more(conn->io.fd, parts, count, sent)
+                                      : sock_write(conn->io.fd, parts, count, sent);
+}
+
 ULONG output_flush(struct conn *conn)
 {
     size_t taken = 0;
@@ -81,7 +88,7 @@ ULONG output_write_through(struct conn *conn, const char *p, size_t n, size_t *t
             return ERROR_IO_PENDING;
         }
         size_t sent = 0;
-        ULONG status = sock_write(conn->io.fd, parts, count, &sent);
+        ULONG status = write_parts(conn, parts, count, &sent);
         if (status == ERROR_IO_PENDING) {
             conn->writable = false;
             continue;

@@ -39,10 +39,11 @@ enum {
  * read until short or would-block. LOOP_HANGUP: both directions are over (reset, error, or a FIN
  * from each side); it comes with LOOP_READABLE | LOOP_WRITABLE, so that reading or writing tells
  * which.
- * Owner: the caller, from loop_io_add until loop_io_remove. */
+ * Owner: the caller, from loop_io_add until loop_io_remove or loop_io_close. */
 struct loop_io {
     void (*on_event)(struct loop_io *io, unsigned events);
-    int fd; /* the caller's; never closed by the loop */
+    int fd;      /* the caller's; closed by loop_io_close alone; -1 once it was */
+    uint64_t id; /* the back end's; 0 = not registered */
 };
 
 /* What the engine does for the loop. Every member must be there; owner is what loop_set_owner got.
@@ -103,7 +104,7 @@ static inline void *loop_owner(const struct loop *loop)
     return loop->owner;
 }
 
-/* Registers the socket, once for its life. What is ready already is reported in the next turn.
+/* Registers the socket; id is 0 before. What is ready already is reported in the next turn.
  * Errors: ERROR_NOT_ENOUGH_MEMORY; ERROR_INVALID_HANDLE fd is not open; ERROR_ALREADY_EXISTS this
  * fd is registered; ERROR_NOT_SUPPORTED fd is a file that cannot be waited for. */
 ULONG loop_io_add(struct loop *loop, struct loop_io *io);
@@ -116,6 +117,10 @@ ULONG loop_io_add_listener(struct loop *loop, struct loop_io *io);
  * event already fetched; after this the caller may close the fd and free the struct at once, even
  * from inside its own on_event. */
 void loop_io_remove(struct loop *loop, struct loop_io *io);
+
+/* Ends the registration, if there is one, and closes the fd. As cheap as closing it alone, and as
+ * final as loop_io_remove. */
+void loop_io_close(struct loop *loop, struct loop_io *io);
 
 /* Ends an overlapped call: sets Internal and InternalHigh, and queues on_complete for the
  * completions part of this turn (or of the next one, when that part is over). First completed,

@@ -20,9 +20,11 @@ struct loop_backend_ops {
     ULONG (*open)(void **state);
     void (*close)(void *state);
 
-    /* See loop_io_add, loop_io_remove, loop_io_add_listener in net/loop.h. */
+    /* See loop_io_add, loop_io_remove, loop_io_close, loop_io_add_listener in net/loop.h. What
+     * io_close gets is registered; it closes the fd. */
     ULONG (*io_add)(void *state, struct loop_io *io);
     void (*io_remove)(void *state, struct loop_io *io);
+    void (*io_close)(void *state, struct loop_io *io);
     ULONG (*listener_add)(void *state, struct loop_io *io);
 
     /* See loop_watch_start, loop_watch_stop in api/loop.h. */

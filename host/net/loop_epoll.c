@@ -1,9 +1,13 @@
 /* The loop over epoll: sockets edge triggered, watches and listeners level triggered, one eventfd
  * to be woken by.
  *
- * What an event belongs to is told by its 64 bits of data: the address of the struct loop_io, or
- * that of the struct loop_watch plus one, or 0 for the eventfd. The eventfd is edge triggered too:
- * each write is reported once and its counter is never read. */
+ * What an event belongs to is told by its 64 bits of data: the id of the struct loop_io (slots.h),
+ * or the address of the struct loop_watch, bit 31 telling which, or 0 for the eventfd. The eventfd
+ * is edge triggered too: each write is reported once and its counter is never read.
+ *
+ * Closing an fd ends its registration only once no other process has it too: a child between fork
+ * and exec is enough for events to arrive later. Those carry a stale id and are dropped, so that a
+ * socket is closed without a call to epoll_ctl. */
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -12,31 +16,39 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/slots.h"
 #include "net/loop.h"
 #include "net/sock.h"
 
-enum { EVENTS_PER_WAIT_MAX = 256 };
+enum {
+    EVENTS_PER_WAIT_MAX = 256,
+    WATCH_SHIFT = 31,        /* bits of a watch's address below the one that marks it */
+    REGISTERED_MAX = 1 << 30 /* so that an id never has that bit */
+};
 
 static const uint64_t wake_tag = 0;
-static const uint64_t watch_bit = 1;
-static const uint64_t gone_tag = UINT64_MAX; /* fetched, then its registration was ended */
+static const uint64_t watch_bit = UINT64_C(1) << WATCH_SHIFT;
+static const uint64_t gone_tag = UINT64_MAX; /* fetched, then the watch was stopped */
 
 struct epoll_state {
     int epoll_fd;
     int wake_fd;
-    int next;  /* first event of the batch not yet handled */
-    int count; /* events in the batch */
+    struct slots ios; /* struct loop_io, by its id */
+    int next;         /* first event of the batch not yet handled */
+    int count;        /* events in the batch */
     struct epoll_event events[EVENTS_PER_WAIT_MAX];
 };
 
-static uint64_t io_tag(const struct loop_io *io)
-{
-    return (uint64_t)(uintptr_t)io;
-}
-
 static uint64_t watch_tag(const struct loop_watch *watch)
 {
-    return (uint64_t)(uintptr_t)watch | watch_bit;
+    uint64_t address = (uint64_t)(uintptr_t)watch;
+    return address >> WATCH_SHIFT << (WATCH_SHIFT + 1) | watch_bit | (address & (watch_bit - 1));
+}
+
+static struct loop_watch *watch_of(uint64_t tag)
+{
+    uint64_t address = tag >> (WATCH_SHIFT + 1) << WATCH_SHIFT | (tag & (watch_bit - 1));
+    return (struct loop_watch *)(uintptr_t)address;
 }
 
 static ULONG error_of(int error)
@@ -56,10 +68,10 @@ static ULONG control(struct epoll_state *state, int operation, int fd, uint32_t 
     return epoll_ctl(state->epoll_fd, operation, fd, &event) == 0 ? NO_ERROR : error_of(errno);
 }
 
-/* No event of the batch may call what has this tag any more. An fd has one event in a batch at
- * most. */
-static void forget(struct epoll_state *state, uint64_t tag)
+/* No event of the batch may call this watch any more. An fd has one event in a batch at most. */
+static void forget_watch(struct epoll_state *state, const struct loop_watch *watch)
 {
+    uint64_t tag = watch_tag(watch);
     for (int i = state->next; i < state->count; i++) {
         if (state->events[i].data.u64 == tag) {
             state->events[i].data.u64 = gone_tag;
@@ -77,6 +89,7 @@ static void epoll_close(void *ctx)
     if (state->epoll_fd >= 0) {
         close(state->epoll_fd);
     }
+    slots_deinit(&state->ios);
     free(state);
 }
 
@@ -86,13 +99,16 @@ static ULONG epoll_open(void **out)
     if (state == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
+    slots_init(&state->ios, REGISTERED_MAX);
+    uint64_t first = slots_insert(&state->ios, state); /* places for the listeners are there */
+    (void)slots_remove(&state->ios, first);            /* before they are needed */
     state->wake_fd = -1;
     state->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (state->epoll_fd >= 0) {
         state->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     }
     /* Whatever is lacking (memory, descriptors), the contract has one code for it. */
-    if (state->wake_fd < 0 ||
+    if (first == 0 || state->wake_fd < 0 ||
         control(state, EPOLL_CTL_ADD, state->wake_fd, EPOLLIN | EPOLLET, wake_tag) != NO_ERROR) {
         epoll_close(state);
         return ERROR_NOT_ENOUGH_MEMORY;
@@ -101,28 +117,52 @@ static ULONG epoll_open(void **out)
     return NO_ERROR;
 }
 
+static ULONG add(struct epoll_state *state, struct loop_io *io, uint32_t events)
+{
+    assert(io->id == 0);
+    io->id = slots_insert(&state->ios, io);
+    if (io->id == 0) {
+        return ERROR_NOT_ENOUGH_MEMORY;
+    }
+    ULONG status = control(state, EPOLL_CTL_ADD, io->fd, events, io->id);
+    if (status != NO_ERROR) {
+        (void)slots_remove(&state->ios, io->id);
+        io->id = 0;
+    }
+    return status;
+}
+
 static ULONG epoll_io_add(void *ctx, struct loop_io *io)
 {
-    assert((io_tag(io) & watch_bit) == 0);
-    return control(ctx, EPOLL_CTL_ADD, io->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                   io_tag(io));
+    return add(ctx, io, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
 static ULONG epoll_listener_add(void *ctx, struct loop_io *io)
 {
-    assert((io_tag(io) & watch_bit) == 0);
-    return control(ctx, EPOLL_CTL_ADD, io->fd, EPOLLIN, io_tag(io));
+    return add(ctx, io, EPOLLIN);
 }
 
-/* Closing the fd alone would end the registration only once no other process has it too: a child
- * between fork and exec is enough for events to arrive for freed memory. Hence the call. */
+static void forget_io(struct epoll_state *state, struct loop_io *io)
+{
+    void *forgotten = slots_remove(&state->ios, io->id);
+    assert(forgotten == io);
+    (void)forgotten; /* only asserted */
+    io->id = 0;
+}
+
 static void epoll_io_remove(void *ctx, struct loop_io *io)
 {
     struct epoll_state *state = ctx;
     ULONG status = control(state, EPOLL_CTL_DEL, io->fd, 0, 0);
     assert(status == NO_ERROR);
     (void)status; /* nothing to be done where asserts are off */
-    forget(state, io_tag(io));
+    forget_io(state, io);
+}
+
+static void epoll_io_close(void *ctx, struct loop_io *io)
+{
+    forget_io(ctx, io);
+    sock_close(io->fd);
 }
 
 static ULONG epoll_watch_start(void *ctx, struct loop_watch *watch)
@@ -143,7 +183,7 @@ static void epoll_watch_stop(void *ctx, struct loop_watch *watch)
     struct epoll_state *state = ctx;
     /* The result does not matter: stopping what was not started is fine. */
     (void)control(state, EPOLL_CTL_DEL, watch->fd, 0, 0);
-    forget(state, watch_tag(watch));
+    forget_watch(state, watch);
 }
 
 static unsigned io_events(uint32_t events)
@@ -180,11 +220,13 @@ static void dispatch(struct epoll_state *state)
             continue;
         }
         if ((tag & watch_bit) == 0) {
-            struct loop_io *io = (struct loop_io *)(uintptr_t)tag;
-            io->on_event(io, io_events(event.events));
+            struct loop_io *io = slots_get(&state->ios, tag);
+            if (io != NULL) {
+                io->on_event(io, io_events(event.events));
+            }
             continue;
         }
-        struct loop_watch *watch = (struct loop_watch *)(uintptr_t)(tag & ~watch_bit);
+        struct loop_watch *watch = watch_of(tag);
         unsigned ready = watch_events(event.events, watch->events);
         if (ready != 0) {
             watch->on_ready(watch, ready);
@@ -236,6 +278,7 @@ const struct loop_backend_ops loop_backend_epoll = {
     .close = epoll_close,
     .io_add = epoll_io_add,
     .io_remove = epoll_io_remove,
+    .io_close = epoll_io_close,
     .listener_add = epoll_listener_add,
     .watch_start = epoll_watch_start,
     .watch_stop = epoll_watch_stop,

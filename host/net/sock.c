@@ -216,10 +216,9 @@ void sock_close(int fd)
     (void)close(fd); /* the descriptor is free whatever the result (close(2), Linux) */
 }
 
-void sock_close_reset(int fd)
+void sock_reset_on_close(int fd)
 {
     assert(fd >= 0);
     const struct linger now = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now); /* else an orderly close */
-    (void)close(fd);                                               /* as in sock_close */
 }

@@ -1,7 +1,7 @@
 /* TCP sockets that never block, and errno turned into the contract's codes.
  *
- * Every descriptor made here is non-blocking and close-on-exec. Owner: the caller, until sock_close
- * or sock_close_reset.
+ * Every descriptor made here is non-blocking and close-on-exec. Owner: the caller, until
+ * sock_close.
  * Thread: a socket belongs to the thread that uses it; there is no state here. Cost: one system
  * call each, unless said.
  *
@@ -77,9 +77,9 @@ ULONG sock_read(int fd, void *p, size_t cap, size_t *n);
  * Errors: ERROR_IO_PENDING no room; ERROR_NETNAME_DELETED. */
 ULONG sock_write(int fd, const struct iovec *parts, int count, size_t *n);
 
-/* The same, but the caller writes more at once: the kernel may wait for it to fill a packet (not
- * for ever, 200 ms at most). Saves the peer a wake-up for a head whose body is a file. Source:
- * tcp(7), send(2) MSG_MORE. */
+/* The same, but the caller writes more at once, or ends its direction: the kernel may wait for it
+ * to fill a packet (not for ever, 200 ms at most). Saves the peer a wake-up for a head whose body
+ * is a file, and a packet for the FIN behind a last answer. Source: tcp(7), send(2) MSG_MORE. */
 ULONG sock_write_more(int fd, const struct iovec *parts, int count, size_t *n);
 
 /* Writes up to count bytes of file_fd from *offset, in the kernel. *n: bytes taken; *offset moves
@@ -102,5 +102,5 @@ void sock_shutdown_write(int fd);
  * kernel then resets the connection). */
 void sock_close(int fd);
 
-/* Closes at once with a reset; what was written may be lost. */
-void sock_close_reset(int fd);
+/* Closing it from now on is at once, with a reset; what was written may be lost. */
+void sock_reset_on_close(int fd);

@@ -212,7 +212,7 @@ static void conn_a_body_behind_a_full_block_is_read(void **state)
 struct ending {
     uint16_t client_port;
     bool is_there, is_lingering, has_deadline, send_clock_runs;
-    bool is_idle;
+    bool is_idle, is_readable;
 };
 
 static void job_ending(struct worker *worker, void *context)
@@ -224,6 +224,7 @@ static void job_ending(struct worker *worker, void *context)
     if (end.conn != NULL) {
         ending->is_lingering = end.conn->state == CONN_LINGER;
         ending->is_idle = end.conn->state == CONN_IDLE;
+        ending->is_readable = end.conn->readable;
         ending->has_deadline = end.conn->deadline_ns != UINT64_MAX;
         ending->send_clock_runs = end.conn->send_deadline_ns != UINT64_MAX;
     }
@@ -325,6 +326,68 @@ static void conn_the_send_rate_is_that_of_the_client(void **state)
         NO_ERROR);
     assert_int_equal(pthread_join(slow.thread, NULL), 0);
     assert_true(slow.seen > sizeof large);
+    one_close(&one);
+}
+
+/* A client that has said "close" sends no more: there is nothing to wait for. */
+static void conn_that_the_client_ends_goes_with_its_answer(void **state)
+{
+    (void)state;
+    static struct one one;
+    one_open(&one);
+    const char *requests[] = {"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                              "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"};
+    for (int i = 0; i < 2; i++) {
+        assert_true(client_send(&one.client, requests[i]));
+        HTTP_REQUEST_ID id = receive_one(&one);
+        assert_int_equal(answer_text(one.server.queue, id, "ok"), NO_ERROR);
+        assert_false(look_at(&one).is_there);
+        client_expect(&one.client, 200, "ok");
+        client_expect_end(&one.client);
+        client_close(&one.client);
+        client_open(&one.client, one.server.port);
+    }
+    one_close(&one);
+}
+
+/* Unless there is something that it has sent already: a close would reset the answer away. */
+static void conn_with_unread_input_lingers_whatever_the_client_said(void **state)
+{
+    (void)state;
+    static struct one one;
+    const char *requests[] = {
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\nGET /more HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 9\r\n\r\nhalf"};
+    one_open(&one);
+    for (int i = 0; i < 2; i++) {
+        assert_true(client_send(&one.client, requests[i]));
+        HTTP_REQUEST_ID id = receive_one(&one);
+        assert_int_equal(answer_text(one.server.queue, id, "ok"), NO_ERROR);
+        assert_true(look_at(&one).is_lingering);
+        client_expect(&one.client, 200, "ok");
+        client_expect_end(&one.client);
+        client_close(&one.client);
+        client_open(&one.client, one.server.port);
+    }
+    one_close(&one);
+}
+
+/* Input that arrives while the application works is seen before the close. */
+static void conn_with_late_input_lingers_whatever_the_client_said(void **state)
+{
+    (void)state;
+    static struct one one;
+    one_open(&one);
+    assert_true(
+        client_send(&one.client, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    HTTP_REQUEST_ID id = receive_one(&one);
+    assert_true(client_send(&one.client, "unasked for"));
+    struct ending ending;
+    WAIT_UNTIL((ending = look_at(&one)).is_readable);
+    assert_int_equal(answer_text(one.server.queue, id, "ok"), NO_ERROR);
+    assert_true(look_at(&one).is_lingering);
+    client_expect(&one.client, 200, "ok");
+    client_expect_end(&one.client);
     one_close(&one);
 }
 
@@ -567,6 +630,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(conn_a_body_behind_a_full_block_is_read),
         cmocka_unit_test(conn_a_slow_reader_gets_the_last_answer_whole),
         cmocka_unit_test(conn_the_send_rate_is_that_of_the_client),
+        cmocka_unit_test(conn_that_the_client_ends_goes_with_its_answer),
+        cmocka_unit_test(conn_with_unread_input_lingers_whatever_the_client_said),
+        cmocka_unit_test(conn_with_late_input_lingers_whatever_the_client_said),
         cmocka_unit_test(conn_a_lingering_block_waits_for_the_send_rate_only),
         cmocka_unit_test(conn_a_flood_after_a_refusal_does_not_hold_the_loop),
         cmocka_unit_test(conn_the_send_clock_stops_with_the_last_byte_of_a_file),

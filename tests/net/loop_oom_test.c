@@ -108,7 +108,7 @@ static void loop_once_open_allocates_nothing(void **state)
     struct tcp_pair pair;
     assert_int_equal(loop_open(LOOP_BACKEND_DEFAULT, &loop), NO_ERROR);
     assert_true(tcp_pair_open(&pair, false));
-    struct loop_io io = {count_event, pair.server};
+    struct loop_io io = {.on_event = count_event, .fd = pair.server};
     struct loop_timer timers[100] = {{.on_fire = NULL}};
     struct loop_task task = {.run = count_task};
     struct loop_defer defer = {.run = count_defer};

@@ -248,12 +248,54 @@ static void read_after_a_reset_is_netname_deleted(void **state)
     (void)state;
     struct tcp_pair pair;
     open_pair(&pair);
-    sock_close_reset(pair.client);
+    sock_reset_on_close(pair.client);
+    sock_close(pair.client);
     pair.client = -1;
     wait_for(pair.server, POLLIN);
     char byte = 0;
     size_t n = 99;
     assert_int_equal(sock_read(pair.server, &byte, 1, &n), ERROR_NETNAME_DELETED);
+    assert_int_equal(n, 0);
+    tcp_pair_close(&pair);
+}
+
+/* Whether the bytes come before the FIN or with it is the kernel's business; that they come is not.
+ */
+static void write_more_ends_with_the_fin(void **state)
+{
+    (void)state;
+    for (int by_close = 0; by_close < 2; by_close++) {
+        struct tcp_pair pair;
+        char got[8];
+        size_t n = 0;
+        const struct iovec last = {"last", 4};
+        open_pair(&pair);
+        assert_int_equal(sock_write_more(pair.server, &last, 1, &n), NO_ERROR);
+        assert_int_equal(n, 4);
+        if (by_close == 1) {
+            sock_close(pair.server);
+            pair.server = -1;
+        } else {
+            sock_shutdown_write(pair.server);
+        }
+        assert_int_equal(recv(pair.client, got, sizeof got, MSG_WAITALL), 4);
+        assert_memory_equal(got, "last", 4);
+        tcp_pair_close(&pair);
+    }
+}
+
+static void write_more_to_a_reset_connection_says_so(void **state)
+{
+    (void)state;
+    struct tcp_pair pair;
+    size_t n = 0;
+    const struct iovec last = {"last", 4};
+    open_pair(&pair);
+    sock_reset_on_close(pair.client);
+    sock_close(pair.client);
+    pair.client = -1;
+    wait_for(pair.server, POLLIN);
+    assert_int_equal(sock_write_more(pair.server, &last, 1, &n), ERROR_NETNAME_DELETED);
     assert_int_equal(n, 0);
     tcp_pair_close(&pair);
 }
@@ -266,7 +308,8 @@ static void write_to_a_reset_connection_raises_no_signal(void **state)
     for (int count = 1; count <= 2; count++) {
         struct tcp_pair pair;
         open_pair(&pair);
-        sock_close_reset(pair.client);
+        sock_reset_on_close(pair.client);
+        sock_close(pair.client);
         pair.client = -1;
         wait_for(pair.server, POLLIN);
         const struct iovec parts[2] = {{"ab", 2}, {"cd", 2}};
@@ -372,7 +415,8 @@ static void send_file_to_a_reset_connection_raises_no_signal(void **state)
     struct tcp_pair pair;
     open_pair(&pair);
     int file = make_file(100);
-    sock_close_reset(pair.client);
+    sock_reset_on_close(pair.client);
+    sock_close(pair.client);
     pair.client = -1;
     wait_for(pair.server, POLLIN);
     for (int i = 0; i < 3; i++) {
@@ -400,7 +444,8 @@ static void send_file_leaves_a_pending_signal_of_the_program(void **state)
     sigaddset(&pipe_only, SIGPIPE);
     assert_int_equal(pthread_sigmask(SIG_BLOCK, &pipe_only, NULL), 0);
     assert_int_equal(raise(SIGPIPE), 0);
-    sock_close_reset(pair.client);
+    sock_reset_on_close(pair.client);
+    sock_close(pair.client);
     pair.client = -1;
     wait_for(pair.server, POLLIN);
     for (int i = 0; i < 2; i++) {
@@ -425,7 +470,8 @@ static void close_reset_is_seen_as_a_reset(void **state)
     (void)state;
     struct tcp_pair pair;
     open_pair(&pair);
-    sock_close_reset(pair.server);
+    sock_reset_on_close(pair.server);
+    sock_close(pair.server);
     pair.server = -1;
     char byte = 0;
     assert_int_equal(read(pair.client, &byte, 1), -1);
@@ -479,6 +525,8 @@ int main(void)
         cmocka_unit_test(accept_without_descriptors_keeps_the_connection),
         cmocka_unit_test(read_tells_nothing_bytes_and_end_apart),
         cmocka_unit_test(read_after_a_reset_is_netname_deleted),
+        cmocka_unit_test(write_more_ends_with_the_fin),
+        cmocka_unit_test(write_more_to_a_reset_connection_says_so),
         cmocka_unit_test(write_to_a_reset_connection_raises_no_signal),
         cmocka_unit_test(write_sends_all_parts_and_reports_no_room),
         cmocka_unit_test(send_file_moves_the_offset_up_to_the_end),
