@@ -2,11 +2,11 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
+#include "binding/devpage.h"
 #include "binding/error.h"
 #include "binding/file_cache.h"
 #include "binding/json.h"
@@ -606,21 +606,17 @@ static void log_lines(const struct state *S, const char *id, const char *text)
     }
 }
 
-static struct slice failure_text(struct request *r, unsigned status, const char *id,
-                                 const char *message, const char *traceback)
+static void answer_failed(struct request *r, unsigned status, const char *id, const char *message,
+                          const char *traceback)
 {
-    const struct state *S = r->state;
-    if (S->show_errors) {
-        size_t bytes = strlen(message) + (traceback == NULL ? 0 : strlen(traceback)) + 64;
-        r->text = malloc(bytes);
-        if (r->text != NULL) {
-            int n = snprintf(r->text, bytes, "error %s\n%s\n%s\n", id, message,
-                             traceback == NULL ? "" : traceback);
-            return slice_make(r->text, (size_t)n);
-        }
+    if (r->state->dev != NULL) {
+        devpage_fail(r, status, id, message, traceback);
+        return;
     }
     int n = snprintf(r->note, sizeof r->note, "%s (error %s)\n", answer_reason(status).p, id);
-    return slice_make(r->note, (size_t)n < sizeof r->note ? (size_t)n : sizeof r->note - 1);
+    httpreq_answer_plain(
+        r, status,
+        slice_make(r->note, (size_t)n < sizeof r->note ? (size_t)n : sizeof r->note - 1));
 }
 
 void answer_failure(lua_State *L, struct request *r, int index, const char *traceback)
@@ -650,7 +646,7 @@ void answer_failure(lua_State *L, struct request *r, int index, const char *trac
         log_write(S->log, LOG_LEVEL_INFO, "%s %s: %u %s", id, what, status, message);
     }
     if (r->phase == REQUEST_LIVE) {
-        httpreq_answer_plain(r, status, failure_text(r, status, id, message, traceback));
+        answer_failed(r, status, id, message, traceback);
     } else {
         httpreq_cancel(r);
     }

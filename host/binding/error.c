@@ -18,7 +18,7 @@ static const struct row {
         name, #name, meaning                                                                       \
     }
     ROW(ERROR_INVALID_FUNCTION, "not possible for this object"),
-    ROW(ERROR_FILE_NOT_FOUND, "there is no such registration"),
+    ROW(ERROR_FILE_NOT_FOUND, "not found"),
     ROW(ERROR_PATH_NOT_FOUND, "there is no such path"),
     ROW(ERROR_ACCESS_DENIED, "permission denied"),
     ROW(ERROR_INVALID_HANDLE, "closed"),

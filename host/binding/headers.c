@@ -434,17 +434,16 @@ static HTTP_UNKNOWN_HEADER *next_unknown(lua_State *L, struct request *r)
 {
     HTTP_RESPONSE_HEADERS *headers = &r->response.Headers;
     if (headers->UnknownHeaderCount == HEADERS_UNKNOWN_INLINE) {
-        HTTP_UNKNOWN_HEADER *more =
-            lua_newuserdatauv(L, HEADERS_RESPONSE_MAX * sizeof r->unknown[0], 0);
+        HTTP_UNKNOWN_HEADER *more = lua_newuserdatauv(
+            L, (HEADERS_RESPONSE_MAX + HEADERS_UNKNOWN_OWN) * sizeof r->unknown[0], 0);
         memcpy(more, r->unknown, sizeof r->unknown);
         headers->pUnknownHeaders = more;
     }
     return &headers->pUnknownHeaders[headers->UnknownHeaderCount++];
 }
 
-static void add_unknown(lua_State *L, struct request *r, struct slice name, struct slice value)
+static void fill_unknown(HTTP_UNKNOWN_HEADER *h, struct slice name, struct slice value)
 {
-    HTTP_UNKNOWN_HEADER *h = next_unknown(L, r);
     h->pName = name.p;
     h->NameLength = (USHORT)name.len;
     h->pRawValue = value.p;
@@ -484,7 +483,8 @@ static void add_field(lua_State *L, struct filling *f, const struct field_name *
     if (id >= 0 && (r->known_set >> id & 1) == 0) {
         headers_set(r, (unsigned)id, value);
     } else {
-        add_unknown(L, r, id >= 0 ? headers_response_name((unsigned)id) : name->text, value);
+        fill_unknown(next_unknown(L, r), id >= 0 ? headers_response_name((unsigned)id) : name->text,
+                     value);
     }
 }
 
@@ -556,6 +556,15 @@ void headers_fill(lua_State *L, int index, struct request *r, struct headers_see
         add_entry(L, &f);
         check_places(L, &f, PLACES_OF_ENTRY);
     }
+}
+
+void headers_add(struct request *r, struct slice name, struct slice value)
+{
+    HTTP_RESPONSE_HEADERS *headers = &r->response.Headers;
+    if (headers->pUnknownHeaders == NULL) {
+        headers->pUnknownHeaders = r->unknown;
+    }
+    fill_unknown(&headers->pUnknownHeaders[headers->UnknownHeaderCount++], name, value);
 }
 
 void headers_reset(struct request *r)

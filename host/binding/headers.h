@@ -26,6 +26,7 @@ struct request;
 enum {
     HEADERS_RESPONSE_MAX = 128,      /* header lines a script may set on one answer */
     HEADERS_UNKNOWN_INLINE = 8,      /* unknown ones that need no memory */
+    HEADERS_UNKNOWN_OWN = 1,         /* behind them, for headers_add */
     HEADERS_VALUE_BYTES_MAX = 65535, /* the contract counts in a USHORT */
     HEADERS_NAME_MAX = 19            /* longest name that has an id */
 };
@@ -60,6 +61,10 @@ void headers_fill(lua_State *L, int index, struct request *r, struct headers_see
 
 /* Takes back what headers_fill and the answer set. */
 void headers_reset(struct request *r);
+
+/* Adds a field that the contract does not know, of the host's own: one after headers_fill, some
+ * after headers_reset. The bytes must stay valid until the answer has been sent. */
+void headers_add(struct request *r, struct slice name, struct slice value);
 
 /* Sets one known header; the bytes must stay valid until the answer has been sent. */
 void headers_set(struct request *r, unsigned id, struct slice value);

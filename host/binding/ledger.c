@@ -494,6 +494,12 @@ uint16_t ledger_url_worker(struct ledger *ledger, uint32_t generation, uint64_t 
 void ledger_walk(struct ledger *ledger, bool (*fn)(void *ctx, const struct ledger_info *info),
                  void *ctx)
 {
+    ledger_walk_generation(ledger, 0, fn, ctx);
+}
+
+void ledger_walk_generation(struct ledger *ledger, uint32_t generation,
+                            bool (*fn)(void *ctx, const struct ledger_info *info), void *ctx)
+{
     bool more = true;
     ledger_lock(ledger);
     for (size_t kind = 0; kind < NODE_KIND_COUNT && more; kind++) {
@@ -502,7 +508,11 @@ void ledger_walk(struct ledger *ledger, bool (*fn)(void *ctx, const struct ledge
         LIST_FOREACH_SAFE(at, next, &ledger->kinds[kind])
         {
             struct ledger_info info;
-            node_describe(LIST_ITEM(at, struct node, of_kind), NULL, &info);
+            const struct node *node = LIST_ITEM(at, struct node, of_kind);
+            if (generation != 0 && !node_has_live_share(node, generation)) {
+                continue;
+            }
+            node_describe(node, NULL, &info);
             more = fn(ctx, &info);
             if (!more) {
                 break;

@@ -329,6 +329,10 @@ size_t ledger_terminate(struct ledger *ledger);
 void ledger_walk(struct ledger *ledger, bool (*fn)(void *ctx, const struct ledger_info *info),
                  void *ctx);
 
+/* The same for what one generation has a share of. */
+void ledger_walk_generation(struct ledger *ledger, uint32_t generation,
+                            bool (*fn)(void *ctx, const struct ledger_info *info), void *ctx);
+
 /* Nodes of a kind in DECLARED, OPEN or CLOSING that somebody but the host holds a share of. */
 size_t ledger_count(struct ledger *ledger, enum node_kind kind);
 /* The same, of one generation: `NODE_URL` 0 after loading means that nothing is live. */

@@ -8,6 +8,7 @@
 #include "binding/answer.h"
 #include "binding/body.h"
 #include "binding/cooked.h"
+#include "binding/devpage.h"
 #include "binding/file_cache.h"
 #include "binding/state.h"
 #include "binding/stream.h"
@@ -327,6 +328,9 @@ void httpreq_watch(struct request *r)
 ULONG httpreq_send(struct request *r)
 {
     assert(r->phase == REQUEST_LIVE || r->phase == REQUEST_DELIVERED);
+    if (r->state != NULL && r->state->dev != NULL) {
+        devpage_decorate(r, true);
+    }
     bool body = !r->head_only && (r->chunk.DataChunkType != HttpDataChunkFromMemory ||
                                   r->chunk.FromMemory.BufferLength > 0);
     r->response.EntityChunkCount = body ? 1 : 0;
@@ -342,7 +346,7 @@ ULONG httpreq_send(struct request *r)
     return code;
 }
 
-void httpreq_answer_plain(struct request *r, unsigned status, struct slice text)
+void httpreq_fill_text(struct request *r, unsigned status, struct slice type, struct slice text)
 {
     struct slice reason = answer_reason(status);
     headers_reset(r);
@@ -350,18 +354,28 @@ void httpreq_answer_plain(struct request *r, unsigned status, struct slice text)
     r->response.pReason = reason.p;
     r->response.ReasonLength = (USHORT)reason.len;
     if (text.len > 0) {
-        headers_set(r, HttpHeaderContentType, SLICE_LIT("text/plain; charset=utf-8"));
+        headers_set(r, HttpHeaderContentType, type);
     }
     r->chunk.DataChunkType = HttpDataChunkFromMemory;
     r->chunk.FromMemory.pBuffer = (PVOID)(uintptr_t)text.p;
     r->chunk.FromMemory.BufferLength = (ULONG)text.len;
+}
+
+void httpreq_answer_plain(struct request *r, unsigned status, struct slice text)
+{
+    httpreq_fill_text(r, status, SLICE_LIT("text/plain; charset=utf-8"), text);
     (void)httpreq_send(r); /* a client that has gone needs no answer */
+}
+
+void httpreq_prepare_refusal(struct request *r)
+{
+    r->send.on_done = sent;
 }
 
 void httpreq_refuse(struct request *r, unsigned status)
 {
     assert(r->phase == REQUEST_DELIVERED);
-    r->send.on_done = sent;
+    httpreq_prepare_refusal(r);
     httpreq_answer_plain(r, status, answer_reason(status));
 }
 

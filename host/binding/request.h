@@ -99,11 +99,11 @@ struct request {
     bool write_pending;     /* a stream's send was not taken at once: nobody else may write */
     unsigned stream_sends;  /* send ops of the stream under way */
     struct wait flush;      /* of the task that waits for them */
-    char *text;             /* body of an answer that shows an error; malloc */
+    char *text;             /* what the host itself has put into an answer; malloc */
     struct open_file *file; /* body of an answer; a share, NULL: none */
     char digits[24];        /* Content-Length of an answer to HEAD */
     char note[96];          /* body of an answer that names an error id */
-    HTTP_UNKNOWN_HEADER unknown[HEADERS_UNKNOWN_INLINE];
+    HTTP_UNKNOWN_HEADER unknown[HEADERS_UNKNOWN_INLINE + HEADERS_UNKNOWN_OWN];
 
     /* the body (body.c) */
     struct op read;
@@ -146,8 +146,13 @@ ULONG httpreq_send(struct request *r);
 /* LIVE: answers with a status and a text that stays valid (static, or r->note), as text/plain; for
  * refusals that need no Lua. Does not wait. */
 void httpreq_answer_plain(struct request *r, unsigned status, struct slice text);
+/* The first half of that, for httpreq_send: status, type and body are filled in, and no field of
+ * before is left. type: static, or of the answer's memory. */
+void httpreq_fill_text(struct request *r, unsigned status, struct slice type, struct slice text);
 /* DELIVERED: the same before a state has it (no handler, draining, no memory). Afterwards ENDED. */
 void httpreq_refuse(struct request *r, unsigned status);
+/* For another answer to a DELIVERED request than that, before httpreq_send. */
+void httpreq_prepare_refusal(struct request *r);
 
 /* The task has ended: the memory goes back when the last call has. */
 void httpreq_forget_task(struct request *r);

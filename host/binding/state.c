@@ -181,7 +181,7 @@ ULONG state_open(struct state *S, const struct state_config *config)
     S->host = config->host;
     S->generation = config->generation;
     S->worker = config->worker;
-    S->show_errors = config->show_errors;
+    S->dev = config->dev;
     S->account.bytes_max = config->bytes_max != 0 ? config->bytes_max : STATE_MEMORY_DEFAULT;
     S->phase = STATE_LOADING;
     S->ref_request = S->ref_pulled = S->ref_headers = S->ref_cancelled = LUA_NOREF;

@@ -32,6 +32,7 @@
 #include "binding/file_cache.h"
 #include "binding/handlers.h"
 
+struct devpage;
 struct ledger;
 struct request_pool;
 struct state;
@@ -111,8 +112,8 @@ struct state_config {
     void *host;                      /* for whoever set the hooks */
     uint32_t generation;
     uint16_t worker;
-    bool show_errors; /* the body of a 500 shows message and traceback (dev) */
-    size_t bytes_max; /* of the Lua state; 0: STATE_MEMORY_DEFAULT */
+    const struct devpage *dev; /* what dev mode adds to answers; NULL: nothing */
+    size_t bytes_max;          /* of the Lua state; 0: STATE_MEMORY_DEFAULT */
 };
 
 struct state {
@@ -124,9 +125,9 @@ struct state {
     void *host;                      /* the hooks' */
     uint32_t generation;
     uint16_t worker;
-    enum state_phase phase; /* changed by state_enter alone */
-    bool show_errors;
-    bool pull_ended; /* queue:receive returns nil from now on */
+    enum state_phase phase;    /* changed by state_enter alone */
+    const struct devpage *dev; /* not ours */
+    bool pull_ended;           /* queue:receive returns nil from now on */
     struct account account;
     struct state_watch watch;
     size_t live[LIVE_COUNT];

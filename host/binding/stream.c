@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 
 #include "binding/answer.h"
+#include "binding/devpage.h"
 #include "binding/error.h"
 #include "binding/request_type.h"
 #include "binding/state.h"
@@ -122,6 +123,9 @@ static int fail(lua_State *L, ULONG code)
 
 ULONG httpstream_send_head(struct request *r)
 {
+    if (r->state->dev != NULL) {
+        devpage_decorate(r, false);
+    }
     ULONG code =
         HttpSendHttpResponse(r->queue, r->http->RequestId, HTTP_SEND_RESPONSE_FLAG_MORE_DATA,
                              &r->response, NULL, NULL, NULL, 0, op_begin(&r->send, r->queue), NULL);

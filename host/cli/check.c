@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "binding/excerpt.h"
 #include "cli/globals.h"
 #include "cli/term.h"
 #include "runtime/loadpath.h"
@@ -38,64 +39,7 @@ static void put(struct check *check, int line, int column, bool error, const cha
 /* --- syntax
  * ---------------------------------------------------------------------------------------- */
 
-/* Gives the source byte by byte, so that the place where the compiler gave up is known to the byte.
- */
-struct reader {
-    struct slice text;
-    size_t at;
-};
-
-static const char *read_byte(lua_State *L, void *ud, size_t *size)
-{
-    struct reader *reader = ud;
-    (void)L;
-    *size = reader->at < reader->text.len ? 1 : 0;
-    return *size == 1 ? reader->text.p + reader->at++ : NULL;
-}
-
-/* Where the token stands that the message names: the last place that ends at or before the byte
- * that was read last. SIZE_MAX: unknown. */
-static size_t find_token(struct slice text, size_t read, const char *message)
-{
-    const char *place = strstr(message, " near '");
-    const char *end = place == NULL ? NULL : strrchr(place, '\'');
-    if (place == NULL) {
-        return strstr(message, "near <eof>") == NULL ? SIZE_MAX : text.len;
-    }
-    struct slice token = slice_make(place + 7, (size_t)(end - (place + 7)));
-    for (size_t at = read; at-- > 0;) {
-        if (at + token.len <= read && memcmp(text.p + at, token.p, token.len) == 0) {
-            return at;
-        }
-        if (read - at > token.len + 8) {
-            break;
-        }
-    }
-    return SIZE_MAX;
-}
-
-struct line {
-    int number;
-    size_t start, end; /* without its line feed */
-};
-
-static struct line line_at(struct slice text, size_t at)
-{
-    struct line line = {1, 0, 0};
-    for (size_t i = 0; i < at && i < text.len; i++) {
-        if (text.p[i] == '\n') {
-            line.number++;
-            line.start = i + 1;
-        }
-    }
-    line.end = line.start;
-    while (line.end < text.len && text.p[line.end] != '\n') {
-        line.end++;
-    }
-    return line;
-}
-
-static void put_line(struct slice text, struct line line)
+static void put_line(struct slice text, struct excerpt_line line)
 {
     (void)fprintf(stderr, "%4d | %.*s\n", line.number, (int)(line.end - line.start),
                   text.p + line.start);
@@ -104,9 +48,9 @@ static void put_line(struct slice text, struct line line)
 /* The line before, the line itself, and the caret. */
 static void put_excerpt(struct slice text, size_t at)
 {
-    struct line line = line_at(text, at);
+    struct excerpt_line line = excerpt_line_at(text, at);
     if (line.start > 0) {
-        put_line(text, line_at(text, line.start - 1));
+        put_line(text, excerpt_line_at(text, line.start - 1));
     }
     put_line(text, line);
     (void)fputs("     | ", stderr);
@@ -116,40 +60,23 @@ static void put_excerpt(struct slice text, size_t at)
     (void)fputs("^\n", stderr);
 }
 
-/* "name:41: text" -> 41 and "text". */
-static int split_message(const char *message, const char **text)
-{
-    for (const char *colon = strchr(message, ':'); colon != NULL; colon = strchr(colon + 1, ':')) {
-        size_t digits = strspn(colon + 1, "0123456789");
-        if (digits > 0 && strncmp(colon + 1 + digits, ": ", 2) == 0) {
-            *text = colon + 1 + digits + 2;
-            return (int)strtol(colon + 1, NULL, 10);
-        }
-    }
-    *text = message;
-    return 1;
-}
-
-/* Compiles the script again, with the reader that counts, and shows where it broke. */
+/* Compiles the script again and shows where it broke. */
 static void put_syntax_error(struct check *check)
 {
     lua_State *L = check->L;
-    struct reader reader = {.text = slice_make(check->script->text, check->script->len)};
-    const char *text = NULL;
-    if (reader.text.len > 0 && reader.text.p[0] == '#') {
-        const char *line_end = memchr(reader.text.p, '\n', reader.text.len);
-        reader.at = line_end == NULL ? reader.text.len : (size_t)(line_end - reader.text.p);
-    }
-    (void)lua_load(L, read_byte, &reader, check->script->chunk, "t");
+    struct slice source = slice_make(check->script->text, check->script->len);
+    struct excerpt_place place = {.line = 1};
+    size_t at = excerpt_compile(L, source, check->script->chunk);
     const char *message = lua_tostring(L, -1);
-    int line = split_message(message == NULL ? "not a text" : message, &text);
-    size_t at = find_token(reader.text, reader.at, text);
-    if (at == SIZE_MAX) {
-        put(check, line, 0, true, text);
+    const char *text = message == NULL ? "not a text" : message;
+    const char *rest = text;
+    text = excerpt_next_place(&rest, &place) ? place.text.p : text;
+    if (at == EXCERPT_NOWHERE) {
+        put(check, place.line, 0, true, text);
     } else {
-        struct line where = line_at(reader.text, at);
-        put(check, where.number, (int)(at - where.start) + 1, true, text);
-        put_excerpt(reader.text, at);
+        struct excerpt_line line = excerpt_line_at(source, at);
+        put(check, line.number, (int)(at - line.start) + 1, true, text);
+        put_excerpt(source, at);
     }
     lua_pop(L, 1);
 }
@@ -310,7 +237,12 @@ int check_command(const struct options *options)
     for (size_t i = 0; i < options->word_count; i++) {
         sources[i].path = options->words[i];
     }
-    if (loadpath_expand(sources, options->word_count, &list, &why) != NO_ERROR) {
+    ULONG found = loadpath_expand(sources, options->word_count, &list, &why);
+    if (found != NO_ERROR) {
+        code = found == ERROR_FILE_NOT_FOUND || found == ERROR_PATH_NOT_FOUND ||
+                       found == ERROR_ACCESS_DENIED
+                   ? HOST_EXIT_FILE
+                   : HOST_EXIT_LOAD;
         (void)buf_append(&why, "", 1);
         term_error(&term, why.p);
         goto out;

@@ -28,6 +28,7 @@ enum option_id {
     OPTION_WATCH,
     OPTION_WATCH_ALSO,
     OPTION_WATCH_IGNORE,
+    OPTION_ON_BAD_RELOAD,
     OPTION_LOG_LEVEL,
     OPTION_QUIET,
     OPTION_VERBOSE,
@@ -46,10 +47,13 @@ const struct command_row command_rows[] = {
      "closed. A second signal ends the waiting.\n\n"
      "moonlatch FILE [ARGUMENTS] is short for run FILE -- ARGUMENTS."},
     {COMMAND_DEV, "dev", "dev FILE|DIR... [-- ARGUMENTS]", "serve scripts while you work on them",
-     "As run --watch, with a drain time of 1 s and errors of handlers shown in full to the client. "
-     "A saved file is live in milliseconds; when it is broken, the terminal says where, and what "
-     "was "
-     "there before serves on."},
+     "As run --watch, with a drain time of 1 s, and with errors shown in full to the client: as a "
+     "page, as JSON or as plain text, whichever it accepts. A saved file is live in milliseconds, "
+     "and pages refresh themselves. When it is broken, the terminal says where, what was there "
+     "before serves on, and its answers say so (a banner, and the field Moonlatch-Stale). A script "
+     "that is broken from the start is waited for: its addresses show the error until it is "
+     "mended.\n\n"
+     "The host has the URL /_moonlatch/dev/ beside those of the script."},
     {COMMAND_TEST, "test", "test FILE|DIR... -- COMMAND [ARGUMENTS]", "serve while a command runs",
      "Serves on a free port, then runs COMMAND with MOONLATCH_URL and MOONLATCH_PORT in its "
      "environment. When it ends, the server stops, and its exit code "
@@ -94,8 +98,9 @@ const struct option_row option_rows[] = {
     {"trace", 0, OPTION_TRACE, "WHAT", COMMAND_SERVING,
      "each contract call with its result on stderr; close: those of the way out; calls: all"},
     {"json", 0, OPTION_JSON, NULL, COMMAND_SERVING | COMMAND_VERSION,
-     "stdout carries one JSON object a line (ready, error, drain, summary) instead of the ready "
-     "line"},
+     "stdout carries one JSON object a line (ready, request, reload, closed, error, drain, "
+     "summary) "
+     "instead of the ready line"},
     {"ready-file", 0, OPTION_READY_FILE, "PATH", COMMAND_SERVING,
      "write url, port, pid and generation as JSON when ready; removed at the end"},
     {"ready-fd", 0, OPTION_READY_FD, "N", COMMAND_SERVING,
@@ -111,6 +116,9 @@ const struct option_row option_rows[] = {
      "these files too; may be given several times"},
     {"watch-ignore", 0, OPTION_WATCH_IGNORE, "GLOB", COMMAND_STAYING,
      "not these files; may be given several times"},
+    {"on-bad-reload", 0, OPTION_ON_BAD_RELOAD, "HOW", COMMAND_STAYING,
+     "keep (default): what was there before serves on; fail: every request gets 503 until a reload "
+     "succeeds"},
     {"control", 0, OPTION_CONTROL, "PATH", COMMAND_SERVING | COMMAND_CTL,
      "the control socket is here (default: the user's runtime folder, named by the process)"},
     {"log-level", 0, OPTION_LOG_LEVEL, "LEVEL", COMMAND_SERVING,
@@ -126,8 +134,9 @@ const struct exit_row exit_rows[] = {
     {"0", "asked to stop (also by SIGINT or SIGTERM), or the script came to its end"},
     {"1", "the script failed after it was loaded"},
     {"2", "usage"},
-    {"3", "a script does not load: syntax, runtime error, missing file or module"},
+    {"3", "a script does not load: syntax, runtime error, missing module"},
     {"4", "cannot listen: port in use, no permission, bad address"},
+    {"5", "a file named on the command line is missing or cannot be read"},
     {"6", "the drain time ran out and something was cut"},
     {"70", "internal error"},
     {"N", "os.exit(N), http.stop(N), and the code of the command that test has run"},
@@ -136,35 +145,20 @@ const struct exit_row exit_rows[] = {
 };
 
 /* Agreed names that do not exist yet. */
-static const char *const planned_options[] = {"port-fallback",
-                                              "tls",
-                                              "http2",
-                                              "no-http2",
-                                              "h2c",
-                                              "ready-format",
-                                              "env-file",
-                                              "on-bad-reload",
-                                              "drain-streams",
-                                              "fault",
-                                              "fault-seed",
-                                              "faults",
-                                              "record",
-                                              "redact",
-                                              "expect",
-                                              "expect-order",
-                                              "no-unmatched",
-                                              "max-requests",
-                                              "expect-all-used",
-                                              "timeout",
-                                              "report",
-                                              "journal",
-                                              "cors",
-                                              "header",
-                                              "delay",
-                                              "access-log",
-                                              "inspect",
-                                              "exec",
-                                              NULL};
+static const char *const planned_options[] = {"port-fallback", "tls",
+                                              "http2",         "no-http2",
+                                              "h2c",           "ready-format",
+                                              "env-file",      "drain-streams",
+                                              "fault",         "fault-seed",
+                                              "faults",        "record",
+                                              "redact",        "expect",
+                                              "expect-order",  "no-unmatched",
+                                              "max-requests",  "expect-all-used",
+                                              "timeout",       "report",
+                                              "journal",       "cors",
+                                              "header",        "delay",
+                                              "access-log",    "inspect",
+                                              "exec",          NULL};
 static const char *const planned_commands[] = {"respond", "files",      "echo", "proxy",
                                                "replay",  "routes",     "repl", "health",
                                                "cert",    "completion", NULL};
@@ -296,13 +290,6 @@ static bool is_any_address(struct slice host)
            slice_equal(host, SLICE_LIT("*"));
 }
 
-/* Addresses that only this machine can reach. */
-static bool is_loopback(struct slice host)
-{
-    return slice_equal_nocase(host, SLICE_LIT("localhost")) ||
-           slice_equal(host, SLICE_LIT("[::1]")) || slice_starts_with(host, SLICE_LIT("127."));
-}
-
 /* http://HOST:PORT, perhaps with a final slash. */
 static bool add_listen(struct parse *parse, const char *text)
 {
@@ -336,7 +323,6 @@ static bool add_listen(struct parse *parse, const char *text)
         return fail(parse, "not enough memory");
     }
     options->listen[options->listen_count++] = copy;
-    options->is_reachable = options->is_reachable || !is_loopback(host);
     return true;
 }
 
@@ -389,6 +375,7 @@ static bool set_choice(struct parse *parse, enum option_id id, const char *text)
     static const char *const loops[] = {"epoll", "io_uring", NULL};
     static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
     static const char *const colors[] = {"auto", "always", "never", NULL};
+    static const char *const bad_reloads[] = {"keep", "fail", NULL};
     struct options *options = parse->options;
     int i = 0;
     switch (id) {
@@ -400,6 +387,10 @@ static bool set_choice(struct parse *parse, enum option_id id, const char *text)
         i = choose(text, loops);
         options->backend = i == 0 ? LOOP_BACKEND_EPOLL : LOOP_BACKEND_IO_URING;
         return i >= 0 || fail(parse, "--loop %s: epoll or io_uring", text);
+    case OPTION_ON_BAD_RELOAD:
+        i = choose(text, bad_reloads);
+        options->fail_on_bad_reload = i == 1;
+        return i >= 0 || fail(parse, "--on-bad-reload %s: keep or fail", text);
     case OPTION_LOG_LEVEL:
         i = choose(text, levels);
         options->log_level = (enum log_level)(i < 0 ? 0 : i);
@@ -490,6 +481,7 @@ static bool apply(struct parse *parse, enum option_id id, const char *text)
     case OPTION_HELP: options->help = true; return true;
     case OPTION_TRACE:
     case OPTION_LOOP:
+    case OPTION_ON_BAD_RELOAD:
     case OPTION_LOG_LEVEL:
     case OPTION_COLOR: return set_choice(parse, id, text);
     }

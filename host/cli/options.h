@@ -57,9 +57,8 @@ struct options {
     bool port_given, any_port;
     char *listen[OPTIONS_LISTEN_MAX]; /* checked, without final slash; ours */
     size_t listen_count;
-    bool is_public;    /* --public */
-    bool is_reachable; /* an address of -l is not of this machine alone */
-    bool help;         /* -h */
+    bool is_public; /* --public */
+    bool help;      /* -h */
     struct host_setting settings[OPTIONS_SET_MAX];
     char *setting_keys[OPTIONS_SET_MAX]; /* ours */
     size_t setting_count;
@@ -74,7 +73,8 @@ struct options {
     size_t watch_also_count;
     const char *watch_ignore[OPTIONS_WATCH_MAX];
     size_t watch_ignore_count;
-    const char *control; /* --control; NULL: the usual place */
+    bool fail_on_bad_reload; /* --on-bad-reload fail */
+    const char *control;     /* --control; NULL: the usual place */
     bool json;
     const char *ready_file;
     int ready_fd; /* -1: none */

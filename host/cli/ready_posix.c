@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cli/jsonout.h"
+#include "base/jsonout.h"
 
 enum { EVENT_BYTES_MAX = 8192, PATH_BYTES_MAX = 4096 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/httpapi.h"
-#include "cli/jsonout.h"
+#include "base/jsonout.h"
 
 enum { EVENT_BYTES_MAX = 8192, PATH_BYTES_MAX = 4096 };
 

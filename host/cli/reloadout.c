@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cli/jsonout.h"
+#include "base/jsonout.h"
+#include "binding/excerpt.h"
 
-enum { LINE_BYTES_MAX = 8192 };
+enum { LINE_BYTES_MAX = 8192, FILE_BYTES_MAX = 1024 };
 
 static void add(char *line, size_t cap, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -43,8 +44,12 @@ static void put(const struct term *term, bool bad, const char *word, const char 
 static void put_reload(const struct term *term, const struct host_event *event)
 {
     char line[LINE_BYTES_MAX] = "";
-    add(line, sizeof line, "%s  gen %u -> %u  %.1f ms", event->text, event->before,
-        event->generation, (double)event->took_ns / 1e6);
+    if (event->before == 0) {
+        add(line, sizeof line, "%s  gen %u", event->text, event->generation);
+    } else {
+        add(line, sizeof line, "%s  gen %u -> %u", event->text, event->before, event->generation);
+    }
+    add(line, sizeof line, "  %.1f ms", (double)event->took_ns / 1e6);
     if (event->changed > 0) {
         add(line, sizeof line, "  %u route%s changed", event->changed,
             event->changed == 1 ? "" : "s");
@@ -52,6 +57,9 @@ static void put_reload(const struct term *term, const struct host_event *event)
     if (event->in_flight > 0) {
         add(line, sizeof line, "  %u in flight stay%s in gen %u", event->in_flight,
             event->in_flight == 1 ? "s" : "", event->before);
+    }
+    if (event->broken_ns > 0) {
+        add(line, sizeof line, "  mended after %.1f s", (double)event->broken_ns / 1e9);
     }
     put(term, false, "reload", line);
 }
@@ -82,8 +90,13 @@ static void put_broken(const struct term *term, const struct host_event *event)
         rest += second + len;
         first--;
     }
-    add(line, sizeof line, "%.*s  gen %u keeps serving%s", (int)first, event->text,
-        event->generation, rest);
+    add(line, sizeof line, "%.*s  ", (int)first, event->text);
+    if (event->outage) {
+        add(line, sizeof line, "%s%sanswers 503 until it is mended%s",
+            event->url == NULL ? "" : event->url, event->url == NULL ? "" : " ", rest);
+    } else {
+        add(line, sizeof line, "gen %u keeps serving%s", event->generation, rest);
+    }
     put(term, true, "broken", line);
     if (event->hint != NULL) {
         term_hint(term, event->hint);
@@ -112,6 +125,26 @@ static void put_closed(const struct options *options, const struct term *term,
     put(term, closed->left > 0, "closed", line);
 }
 
+/* Of a failed load; that of a start that fails has neither place nor gen (serve.c). */
+static void put_json_error(struct buf *text, const struct host_event *event)
+{
+    const char *rest = event->text;
+    struct excerpt_place place;
+    char file[FILE_BYTES_MAX] = "";
+    jsonout_open(text, "event", "error");
+    jsonout_text(text, "message", event->text);
+    if (excerpt_next_place(&rest, &place)) {
+        (void)snprintf(file, sizeof file, "%.*s", (int)place.file.len, place.file.p);
+        jsonout_text(text, "file", file);
+        jsonout_number(text, "line", place.line);
+    }
+    jsonout_text(text, "hint", event->hint);
+    jsonout_number(text, "gen", event->generation);
+    if (event->outage) {
+        jsonout_number(text, "status", 503);
+    }
+}
+
 static void put_json(const struct host_event *event)
 {
     struct buf text;
@@ -125,13 +158,9 @@ static void put_json(const struct host_event *event)
         jsonout_number(&text, "took_us", (int64_t)(event->took_ns / 1000));
         jsonout_number(&text, "routes_changed", event->changed);
         jsonout_number(&text, "in_flight", event->in_flight);
+        jsonout_number(&text, "broken_ms", (int64_t)(event->broken_ns / 1000000));
         break;
-    case HOST_EVENT_BROKEN:
-        jsonout_open(&text, "event", "broken");
-        jsonout_text(&text, "message", event->text);
-        jsonout_text(&text, "hint", event->hint);
-        jsonout_number(&text, "gen", event->generation);
-        break;
+    case HOST_EVENT_BROKEN: put_json_error(&text, event); break;
     default:
         jsonout_open(&text, "event", "closed");
         jsonout_number(&text, "gen", event->generation);

@@ -7,7 +7,7 @@
 
 #include "api/provider.h"
 #include "cli/child.h"
-#include "cli/jsonout.h"
+#include "base/jsonout.h"
 #include "cli/ready.h"
 #include "cli/reloadout.h"
 #include "cli/signals.h"
@@ -214,6 +214,7 @@ static bool configure(struct serve *serve, struct host_config *config)
     config->any_port = options->any_port;
     config->listen = (const char *const *)options->listen;
     config->listen_count = options->listen_count;
+    config->is_public = options->is_public;
     config->backend = options->backend;
     config->drain_ns = options->drain_ns;
     config->limits = options->limits;
@@ -221,7 +222,8 @@ static bool configure(struct serve *serve, struct host_config *config)
     config->control = options->command != COMMAND_TEST || options->control != NULL;
     config->control_path = options->control;
     config->watch = options->watch;
-    config->show_errors = options->command == COMMAND_DEV;
+    config->dev = options->command == COMMAND_DEV;
+    config->fail_on_bad_reload = options->fail_on_bad_reload;
     config->watch_poll_ms = options->poll_ms;
     config->watch_also = options->watch_also;
     config->watch_also_count = options->watch_also_count;
@@ -263,7 +265,9 @@ static void tell_verdict(struct serve *serve, const struct host_verdict *verdict
     term_hint(&serve->term, serve->term.quiet && code == 0 ? NULL : verdict->hint);
     put_event(serve, "summary", &event);
     if (verdict->cause == HOST_CAUSE_LOAD) {
-        term_verdict(&serve->term, code, "the script does not load");
+        term_verdict(&serve->term, code,
+                     code == HOST_EXIT_FILE ? "a file is missing or cannot be read"
+                                            : "the script does not load");
     } else if (verdict->cause == HOST_CAUSE_LISTEN) {
         term_verdict(&serve->term, code, "cannot listen");
     } else {
@@ -287,10 +291,6 @@ int serve_command(const struct options *options)
         !signals_open(&config.signal_fd)) {
         term_error(&serve.term, why);
         goto out;
-    }
-    if (options->is_reachable && !options->is_public) {
-        log_write(&serve.log, LOG_LEVEL_WARN,
-                  "listening where other machines can reach it (--public says that this is meant)");
     }
     code = host_run(&config, &verdict);
     child_end(&serve.child);

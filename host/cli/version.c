@@ -7,7 +7,7 @@
 #include "api/httpapi.h"
 #include "api/loop.h"
 #include "api/provider.h"
-#include "cli/jsonout.h"
+#include "base/jsonout.h"
 
 enum { VERSION_BYTES_MAX = 8192, REASON_BYTES_MAX = 256 };
 

@@ -267,6 +267,16 @@ static struct state *choose(struct dispatch *d, const struct request *r)
     return d->next != NULL && state_has_handler(d->next, url) ? NULL : d->state;
 }
 
+/* The gate is closed, or nobody is behind it. true: this one may pass. */
+static bool may_pass(struct dispatch *d, struct request *r)
+{
+    if (d->state != NULL && d->gate == DISPATCH_OUTAGE) {
+        return !d->on_outage(d->outage_ctx, r);
+    }
+    httpreq_refuse(r, 503);
+    return false;
+}
+
 /* A receive is over. */
 static void take(struct request *r, ULONG status)
 {
@@ -284,8 +294,7 @@ static void take(struct request *r, ULONG status)
         return;
     }
     post(lane);
-    if (d->state == NULL || d->refusing) {
-        httpreq_refuse(r, 503);
+    if ((d->state == NULL || d->gate != DISPATCH_OPEN) && !may_pass(d, r)) {
         return;
     }
     struct state *S = d->state;
@@ -428,9 +437,19 @@ void dispatch_pull(struct dispatch *d, uint64_t queue_id)
     }
 }
 
+void dispatch_set_outage(struct dispatch *d, bool (*on_outage)(void *ctx, struct request *r),
+                         void *ctx)
+{
+    d->on_outage = on_outage;
+    d->outage_ctx = ctx;
+    if (d->gate != DISPATCH_REFUSING) {
+        d->gate = on_outage == NULL ? DISPATCH_OPEN : DISPATCH_OUTAGE;
+    }
+}
+
 void dispatch_refuse(struct dispatch *d)
 {
-    d->refusing = true;
+    d->gate = DISPATCH_REFUSING;
     refuse_held(d);
 }
 

@@ -30,6 +30,13 @@ enum {
         16384 /* alive in one worker; past it nothing is posted until one ends */
 };
 
+/* Who gets in. */
+enum dispatch_gate {
+    DISPATCH_OPEN,
+    DISPATCH_OUTAGE,  /* the newest script is broken and must not be hidden: see on_outage */
+    DISPATCH_REFUSING /* past the drain deadline: newcomers get 503 */
+};
+
 /* A queue that this worker serves. */
 struct dispatch_lane {
     struct dispatch *dispatch;
@@ -54,8 +61,11 @@ struct dispatch {
     struct dispatch_lane lanes[DISPATCH_QUEUES_MAX];
     size_t lane_count;
     struct loop_timer retry; /* posts receives again after lack of memory */
-    bool refusing;           /* past the drain deadline: newcomers get 503 */
-    bool stopped;            /* no receive is posted any more */
+    enum dispatch_gate gate;
+    /* DISPATCH_OUTAGE: true: it has answered; false: the request goes its way all the same. */
+    bool (*on_outage)(void *ctx, struct request *r);
+    void *outage_ctx;
+    bool stopped; /* no receive is posted any more */
 };
 
 /* Without queues and without a state. loop and log are not owned. */
@@ -81,6 +91,10 @@ void dispatch_forget_state(struct dispatch *d, const struct state *S);
 
 /* The hook on_pull of a state: takes the receives of that queue back. */
 void dispatch_pull(struct dispatch *d, uint64_t queue_id);
+
+/* Closes the gate for as long as on_outage is not NULL. Not once dispatch_refuse was called. */
+void dispatch_set_outage(struct dispatch *d, bool (*on_outage)(void *ctx, struct request *r),
+                         void *ctx);
 
 /* Newcomers get 503 from now on. */
 void dispatch_refuse(struct dispatch *d);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "binding/ledger.h"
+#include "runtime/dev.h"
 #include "runtime/generation.h"
 #include "runtime/guard.h"
 #include "runtime/hostdata.h"
@@ -149,6 +150,7 @@ static void run_drain(struct worker_call *call)
     assert(worker->phase == WORKER_SERVING);
     worker->phase = WORKER_DRAINING;
     loop_stop_listening(worker->loop);
+    dev_wake(&worker->members);
 }
 
 static bool is_drained(const struct worker *worker)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "binding/error.h"
 #include "binding/ledger.h"
+#include "runtime/dev.h"
 #include "runtime/exit.h"
 #include "runtime/guard.h"
 #include "runtime/hostdata.h"
@@ -266,7 +267,7 @@ static bool open_member(struct member *member, struct generation *generation, ui
         .generation = generation->number,
         .worker = worker,
         .bytes_max = host->limits.memory_bytes,
-        .show_errors = host->config->show_errors,
+        .dev = host->dev == NULL ? NULL : &dev_page,
     };
     member->host = host;
     member->generation = generation;
@@ -387,6 +388,10 @@ static bool load_member(struct member *member)
         !mount_member(member)) {
         return false;
     }
+    if (host->dev != NULL && !dev_declare(member)) {
+        fail_load(member->generation, HOST_EXIT_INTERNAL, "not enough memory");
+        return false;
+    }
     state_enter(&member->state, STATE_LOADED);
     return true;
 }
@@ -411,6 +416,7 @@ void member_close(struct member *member)
         state_enter(&member->state, STATE_STOPPING);
     }
     state_close(&member->state);
+    dev_forget(member);
     list_remove(&member->node);
     member->is_open = false;
 }
@@ -437,7 +443,9 @@ static bool read_scripts(struct generation *generation)
     if (code != NO_ERROR) {
         (void)snprintf(line, sizeof line, "%.*s", (int)why.len,
                        why.p == NULL ? "no script" : why.p);
-        fail_load(generation, HOST_EXIT_LOAD, line);
+        bool file = code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND ||
+                    code == ERROR_ACCESS_DENIED;
+        fail_load(generation, file ? HOST_EXIT_FILE : HOST_EXIT_LOAD, line);
     }
     buf_deinit(&why);
     return code == NO_ERROR;
@@ -480,7 +488,8 @@ struct generation *generation_load(struct host *host, struct sources *sources,
 
 bool generation_is_live(const struct generation *generation)
 {
-    if (ledger_count_generation(generation->host->ledger, generation->number, NODE_URL) > 0 ||
+    if (ledger_count_generation(generation->host->ledger, generation->number, NODE_URL) >
+            generation->own_urls ||
         atomic_load(&generation->chunks_open) > 0) {
         return true;
     }

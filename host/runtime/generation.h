@@ -53,6 +53,7 @@
 #include "runtime/retire.h"
 #include "runtime/sources.h"
 
+struct dev_wait;
 struct generation;
 struct guard_slot;
 struct host;
@@ -119,6 +120,8 @@ struct member {
     uint64_t load_deadline_ns;              /* clock_mono_ns */
     struct guard_slot *guard;               /* while on its worker */
     struct retire retire;                   /* once a newer generation serves */
+    struct dev_wait *news;                  /* dev.c: event streams that wait; NULL: not in dev */
+    bool refreshes;                         /* its pages refresh themselves */
     char warning[MEMBER_WARNING_BYTES_MAX]; /* pieces of a warn() so far (luaenv.c) */
 };
 
@@ -135,6 +138,8 @@ struct generation {
     struct host_closed at_end;  /* once it retires: for the report */
     bool is_let_go;             /* a worker closes what it holds of the ledger */
     size_t quiet, closed;       /* members that have retired so far; coordinator */
+    size_t own_urls;            /* of its URLs, how many are the host's (dev.h) */
+    bool is_stand_in;           /* made by the host while no script loads (dev.h) */
     struct load_error *error;   /* while loading: the caller's */
     _Atomic size_t chunks_open; /* over all members */
     _Atomic bool end_noted;     /* `ended` was posted */

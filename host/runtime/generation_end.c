@@ -216,8 +216,10 @@ void retire_on_closed(struct generation *generation)
         closed->cut += (unsigned)retire->cut;
     }
     generation_enter(generation, GENERATION_CLOSED);
-    host_tell(host, &(struct host_event){.kind = HOST_EVENT_CLOSED,
-                                         .generation = generation->number,
-                                         .closed = closed});
+    if (!generation->is_stand_in) {
+        host_tell(host, &(struct host_event){.kind = HOST_EVENT_CLOSED,
+                                             .generation = generation->number,
+                                             .closed = closed});
+    }
     generation_destroy(generation);
 }

@@ -8,12 +8,15 @@
 #include "binding/error.h"
 #include "binding/ledger.h"
 #include "runtime/ctl.h"
+#include "runtime/dev.h"
 #include "runtime/exit.h"
 #include "runtime/generation.h"
 #include "runtime/guard.h"
 #include "runtime/hostdata.h"
 #include "runtime/port_holder.h"
+#include "runtime/reachable.h"
 #include "runtime/signal_watch.h"
+#include "runtime/sources.h"
 #include "runtime/store.h"
 #include "runtime/watch.h"
 #include "runtime/worker.h"
@@ -21,7 +24,6 @@
 enum {
     GENERATIONS_ALIVE_MAX =
         4, /* served, retiring, and one on its way: slots of the guard for each worker */
-    READY_URL_BYTES_MAX = 2048
 };
 
 static const struct host_limits default_limits = {
@@ -254,7 +256,7 @@ static bool note_url(void *ctx, const struct ledger_info *info)
  * client could use. */
 static uint16_t reduce_to_base(char *url, size_t cap)
 {
-    char copy[READY_URL_BYTES_MAX];
+    char copy[HOST_URL_BYTES_MAX];
     char *host = strstr(url, "://");
     host = host == NULL ? url : host + 3;
     host[strcspn(host, "/")] = '\0';
@@ -277,17 +279,24 @@ void host_tell(struct host *host, const struct host_event *event)
     }
 }
 
-static void tell_ready(struct host *host)
+uint16_t host_find_url(struct host *host, char url[HOST_URL_BYTES_MAX])
 {
-    char url[READY_URL_BYTES_MAX];
     struct first_url first = {0, 0};
-    struct host_event event = {.kind = HOST_EVENT_READY, .generation = host->current->number};
     ledger_walk(host->ledger, note_url, &first);
     uint64_t id = first.bare != 0 ? first.bare : first.full;
-    if (id != 0 && ledger_url_prefix(host->ledger, id, 0, url, sizeof url)) {
-        event.port = reduce_to_base(url, sizeof url);
-        event.url = url;
+    url[0] = '\0';
+    if (id == 0 || !ledger_url_prefix(host->ledger, id, 0, url, HOST_URL_BYTES_MAX)) {
+        return 0;
     }
+    return reduce_to_base(url, HOST_URL_BYTES_MAX);
+}
+
+void host_tell_ready(struct host *host)
+{
+    char url[HOST_URL_BYTES_MAX];
+    struct host_event event = {.kind = HOST_EVENT_READY, .generation = host->current->number};
+    event.port = host_find_url(host, url);
+    event.url = url[0] == '\0' ? NULL : url;
     host_tell(host, &event);
 }
 
@@ -404,11 +413,73 @@ static bool start_workers(struct host *host)
 static void stop_for_load(struct host *host, const struct load_error *error)
 {
     if (error->exit_code != 0) {
-        enum host_cause cause = error->exit_code == HOST_EXIT_LISTEN ? HOST_CAUSE_LISTEN
-                                : error->exit_code == HOST_EXIT_LOAD ? HOST_CAUSE_LOAD
-                                                                     : HOST_CAUSE_INTERNAL;
+        enum host_cause cause =
+            error->exit_code == HOST_EXIT_LISTEN ? HOST_CAUSE_LISTEN
+            : error->exit_code == HOST_EXIT_LOAD || error->exit_code == HOST_EXIT_FILE
+                ? HOST_CAUSE_LOAD
+                : HOST_CAUSE_INTERNAL;
         host_stop_with(host, cause, error->exit_code, error->text, error->hint);
     }
+}
+
+/* --watch, on the first generation or on what could mend it. */
+static bool start_watch(struct host *host, struct sources *sources)
+{
+    if (!host->config->watch || host->watch != NULL) {
+        return true;
+    }
+    if (watch_open(host, host->config->watch_poll_ms, &host->watch) != NO_ERROR) {
+        host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL, "--watch is not available here");
+        return false;
+    }
+    watch_follow(host->watch, sources, false);
+    return true;
+}
+
+/* The first load has failed, and it is waited until that is mended: another generation serves the
+ * reason. NULL: the host stops. */
+static struct generation *load_stand_in(struct host *host, struct load_error *error)
+{
+    struct generation *failed = LIST_ITEM(list_first(&host->generations), struct generation, node);
+    dev_note_broken(host, error, failed->sources, failed->number);
+    host->reload.error = *error;
+    bool watched = start_watch(host, failed->sources);
+    generation_discard(failed);
+    struct sources *sources = watched ? dev_stand_in() : NULL;
+    struct generation *generation = sources == NULL ? NULL : generation_load(host, sources, error);
+    sources_unref(sources);
+    if (generation == NULL) {
+        stop_for_load(host, error);
+        return NULL;
+    }
+    generation->is_stand_in = true;
+    return generation;
+}
+
+/* The generation that serves first. NULL: the host stops. */
+static struct generation *load_first(struct host *host, struct load_error *error)
+{
+    struct generation *generation = generation_load(host, NULL, error);
+    bool empty = generation != NULL && !generation_is_live(generation);
+    if (empty && host->dev != NULL && !host_is_stopping(host)) {
+        error->exit_code = HOST_EXIT_LOAD;
+        (void)snprintf(error->text, sizeof error->text,
+                       "nothing is open after loading: no URL, no http.run()");
+    }
+    if (generation != NULL && !empty) {
+        return generation;
+    }
+    if (dev_waits(host, error)) {
+        return load_stand_in(host, error);
+    }
+    if (generation == NULL) {
+        stop_for_load(host, error);
+    } else {
+        host_stop_with(
+            host, HOST_CAUSE_END, HOST_EXIT_OK, NULL,
+            "nothing is open: add http.run() to keep what a script holds in <close> variables");
+    }
+    return NULL;
 }
 
 /* From nothing to serving, and on until somebody asks to stop. */
@@ -418,34 +489,25 @@ static void serve(struct host *host)
     if (!watch_signals(host) || !open_parts(host) || !open_control(host)) {
         return;
     }
-    struct generation *generation = generation_load(host, NULL, &error);
-    if (generation == NULL) {
-        stop_for_load(host, &error);
-        return;
-    }
-    if (!generation_is_live(generation)) {
-        host_stop_with(
-            host, HOST_CAUSE_END, HOST_EXIT_OK, NULL,
-            "nothing is open: add http.run() to keep what a script holds in <close> variables");
-        return;
-    }
-    if (!start_workers(host)) {
+    struct generation *generation = load_first(host, &error);
+    if (generation == NULL || !start_workers(host)) {
         return;
     }
     if (!generation_commit(generation, &error)) {
         stop_for_load(host, &error);
         return;
     }
-    if (host->config->watch) {
-        if (watch_open(host, host->config->watch_poll_ms, &host->watch) != NO_ERROR) {
-            host_stop(host, HOST_CAUSE_INTERNAL, HOST_EXIT_INTERNAL,
-                      "--watch is not available here");
-            return;
-        }
-        watch_follow(host->watch, generation->sources, false);
+    if (!start_watch(host, generation->sources)) {
+        return;
     }
-    tell_ready(host);
-    generation_watch_end(generation);
+    if (generation->is_stand_in) {
+        reload_note_broken(host, &host->reload.error, 0, 0);
+    } else {
+        dev_tell_workers(host, false);
+        reachable_warn(host);
+        host_tell_ready(host);
+        generation_watch_end(generation);
+    }
     while (host_wait(host, is_over, host, UINT64_MAX) && !host_is_stopping(host)) {
         reload_turn(host);
     }
@@ -565,6 +627,7 @@ static struct host *create(const struct host_config *config)
                                            .ctx = host};
     host->ledger = ledger_create(&options);
     host->store = store_create_memory();
+    host->dev = config->dev ? dev_create() : NULL;
     return host;
 }
 
@@ -586,6 +649,7 @@ static void destroy(struct host *host, bool forced)
     guard_destroy(host->guard);
     ledger_destroy(host->ledger);
     store_destroy(host->store);
+    dev_destroy(host->dev);
     free(host->workers);
     (void)pthread_mutex_destroy(&host->stop_lock);
     free(host);
@@ -603,13 +667,12 @@ int host_run(const struct host_config *config, struct host_verdict *verdict)
 {
     memset(verdict, 0, sizeof *verdict);
     struct host *host = create(config);
-    if (host == NULL || host->ledger == NULL || host->store == NULL ||
-        loop_open(config->backend, &host->loop) != NO_ERROR) {
+    bool made = host != NULL && host->ledger != NULL && host->store != NULL &&
+                (host->dev != NULL || !config->dev);
+    if (!made || loop_open(config->backend, &host->loop) != NO_ERROR) {
         verdict->cause = HOST_CAUSE_INTERNAL;
         verdict->code = HOST_EXIT_INTERNAL;
-        add_reason(verdict, host == NULL || host->ledger == NULL || host->store == NULL
-                                ? "not enough memory"
-                                : "the event loop cannot be opened");
+        add_reason(verdict, made ? "the event loop cannot be opened" : "not enough memory");
         if (host != NULL) {
             destroy(host, false);
         }

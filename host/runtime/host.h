@@ -47,6 +47,7 @@ enum host_exit {
     HOST_EXIT_USAGE = 2,     /* the command line */
     HOST_EXIT_LOAD = 3,      /* the script does not load */
     HOST_EXIT_LISTEN = 4,    /* port in use, no permission, bad address */
+    HOST_EXIT_FILE = 5,      /* a file of the command line is missing or cannot be read */
     HOST_EXIT_DRAIN = 6,     /* the drain time ran out and something was cut */
     HOST_EXIT_INTERNAL = 70, /* a bug of ours, or no memory for the host itself */
     HOST_EXIT_SIGNAL = 128,  /* + number: a second signal */
@@ -93,8 +94,9 @@ struct host_limits {
 enum host_event_kind {
     HOST_EVENT_READY,   /* every worker serves, listeners accept: url, generation */
     HOST_EVENT_RELOAD,  /* a newer generation serves on every worker: generation, before, text is
-                           what triggered it, took_ns, changed, in_flight */
-    HOST_EVENT_BROKEN,  /* a reload failed: text, hint, generation is the one that serves on */
+                           what triggered it, took_ns, changed, in_flight, broken_ns */
+    HOST_EVENT_BROKEN,  /* a reload failed, or the first load in dev: text, hint, generation is the
+                           one that serves on */
     HOST_EVENT_CLOSED,  /* an old generation has ended: generation, closed */
     HOST_EVENT_DRAIN,   /* stage 1 begins: cause, text */
     HOST_EVENT_SUMMARY, /* the last event: cause, code, text */
@@ -112,12 +114,15 @@ struct host_closed {
 struct host_event {
     enum host_event_kind kind;
     const char
-        *url; /* READY: the first bare-path address, else the first URL; NULL without any URL */
+        *url; /* READY, and BROKEN when nothing serves: the first bare-path address, else the first
+                 URL; NULL without any URL */
     uint16_t port;       /* READY: of url */
     uint32_t generation; /* READY: 1 for the first */
     enum host_cause cause;
     int code;                         /* SUMMARY: the exit code */
-    uint32_t before;                  /* RELOAD, BROKEN: the generation that served */
+    uint32_t before;                  /* RELOAD, BROKEN: the generation that served; 0: none */
+    bool outage;                      /* BROKEN: requests get 503 until it is mended */
+    uint64_t broken_ns;               /* RELOAD: since the first failed load before it; 0: none */
     uint64_t took_ns;                 /* RELOAD, BROKEN: since the trigger */
     unsigned changed;                 /* RELOAD: URLs added and gone */
     unsigned in_flight;               /* RELOAD: requests that stay in the one before */
@@ -144,9 +149,12 @@ struct host_config {
     const char *const
         *listen; /* -l, in order: prefixes like "http://127.0.0.1:8080" that bare paths go to */
     size_t listen_count;
+    bool is_public; /* addresses that other machines can reach are meant: no warning */
     enum loop_backend backend;
     uint64_t drain_ns;             /* 0: do not wait at all; see HOST_DRAIN_DEFAULT_NS */
-    bool show_errors;              /* a 500 shows message and traceback */
+    bool dev;                      /* error pages, refresh, and a first load that fails is waited
+                                      out (dev.h) */
+    bool fail_on_bad_reload;       /* 503 from a failed reload to the next good one */
     bool watch;                    /* a changed file is a reload (watch.h) */
     unsigned watch_poll_ms;        /* 0: as the system tells */
     const char *const *watch_also; /* patterns of further files */

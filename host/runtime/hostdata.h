@@ -17,6 +17,7 @@
 #include "runtime/reload.h"
 
 struct ctl;
+struct dev;
 struct store;
 struct watch;
 struct guard;
@@ -26,6 +27,7 @@ enum {
     HOST_ADDRESSES_MAX = 16,     /* bases of bare paths: the three defaults or -l */
     HOST_HOLDER_BYTES_MAX = 400, /* "nginx (pid 311, /srv)" */
     HOST_BASE_BYTES_MAX = 300,   /* "http://host:port" */
+    HOST_URL_BYTES_MAX = 2048,   /* of the ready line */
 };
 
 struct host {
@@ -45,7 +47,10 @@ struct host {
     struct generation *current; /* published; NULL before */
     struct sources *previous;   /* what served before current; NULL: nothing */
     struct reload reload;
-    struct store *store;  /* http.store */
+    struct store *store; /* http.store */
+    struct dev *dev;     /* NULL: not in dev */
+    bool has_warned_reachable;
+    bool outage;          /* the gates of the workers are closed (dev.h) */
     struct watch *watch;  /* NULL: files are not followed */
     struct ctl *ctl;      /* control socket; NULL: none */
     uint64_t drain_ns;    /* config's, unless `ctl drain` has said otherwise */
@@ -82,6 +87,13 @@ void host_stop_with(struct host *host, enum host_cause cause, int code, const ch
 /* A main chunk failed while serving or after http.run: stops the host, or spoils its verdict when
  * it stops already. Any thread. */
 void host_script_failed(struct host *host, const char *text);
+
+/* "http://localhost:8080" of the first bare path, else of the first URL, and its port; "" and 0
+ * without any. Coordinator. */
+uint16_t host_find_url(struct host *host, char url[HOST_URL_BYTES_MAX]);
+
+/* The event HOST_EVENT_READY; once. Coordinator. */
+void host_tell_ready(struct host *host);
 
 /* The event HOST_EVENT_DRAIN. Coordinator. */
 void host_tell_drain(struct host *host);

@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "binding/ledger.h"
+#include "runtime/dev.h"
 #include "runtime/hostdata.h"
+#include "runtime/reachable.h"
 #include "runtime/watch.h"
 #include "runtime/worker.h"
 
@@ -77,22 +79,54 @@ bool reload_is_due(const struct host *host)
 static void tell(struct host *host, const struct reload_result *result)
 {
     struct list_node *node;
-    const struct load_error *error = result->error;
-    const struct host_event event = {
-        .kind = result->ok ? HOST_EVENT_RELOAD : HOST_EVENT_BROKEN,
-        .generation = result->ok ? result->after : result->before,
-        .before = result->before,
-        .text = result->ok ? host->reload.cause : error->text,
-        .hint = result->ok ? NULL : error->hint,
-        .took_ns = result->took_ns,
-        .changed = result->changed,
-        .in_flight = result->in_flight,
-    };
-    host_tell(host, &event);
+    struct reload *reload = &host->reload;
+    if (result->ok) {
+        uint64_t broken_ns = reload->broken_ns == 0 ? 0 : clock_mono_ns() - reload->broken_ns;
+        reload->broken_ns = 0;
+        reachable_warn(host);
+        dev_note_good(host);
+        dev_tell_workers(host, false);
+        host_tell(host, &(struct host_event){.kind = HOST_EVENT_RELOAD,
+                                             .generation = result->after,
+                                             .before = result->before,
+                                             .text = reload->cause,
+                                             .took_ns = result->took_ns,
+                                             .changed = result->changed,
+                                             .in_flight = result->in_flight,
+                                             .broken_ns = broken_ns});
+        if (result->before == 0) {
+            host_tell_ready(host);
+        }
+    } else {
+        reload_note_broken(host, result->error, result->before, result->took_ns);
+    }
     while ((node = list_pop_front(&host->reload.told)) != NULL) {
         struct reload_waiter *waiter = LIST_ITEM(node, struct reload_waiter, node);
         waiter->done(waiter, result);
     }
+}
+
+void reload_note_broken(struct host *host, const struct load_error *error, uint32_t before,
+                        uint64_t took_ns)
+{
+    struct reload *reload = &host->reload;
+    bool outage = before == 0 || host->config->fail_on_bad_reload;
+    char url[HOST_URL_BYTES_MAX] = "";
+    reload->broken_ns = reload->broken_ns == 0 ? clock_mono_ns() : reload->broken_ns;
+    reload->broken = true;
+    reload->error = *error;
+    dev_tell_workers(host, outage);
+    if (outage) {
+        (void)host_find_url(host, url);
+    }
+    host_tell(host, &(struct host_event){.kind = HOST_EVENT_BROKEN,
+                                         .url = url[0] == '\0' ? NULL : url,
+                                         .generation = before,
+                                         .before = before,
+                                         .text = error->text,
+                                         .hint = error->hint,
+                                         .took_ns = took_ns,
+                                         .outage = outage});
 }
 
 static unsigned count_in_flight(const struct generation *generation)
@@ -140,6 +174,9 @@ static bool replace(struct host *host, struct sources *sources, struct load_erro
         watch_follow(host->watch, newest(host)->sources, !ok);
     }
     if (!ok) {
+        if (!host->reload.restart) {
+            dev_note_broken(host, error, newest(host)->sources, newest(host)->number);
+        }
         generation_discard(newest(host));
     }
     return ok;
@@ -176,7 +213,7 @@ void reload_turn(struct host *host)
     reload->running = true;
     reload->restart = false;
     move_waiters(&reload->waiters, &reload->told);
-    struct reload_result result = {.before = old->number, .error = &error};
+    struct reload_result result = {.before = old->is_stand_in ? 0 : old->number, .error = &error};
     memset(&error, 0, sizeof error);
     struct sources *back = reload->wanted_back ? host->previous : NULL;
     reload->wanted_back = false;
@@ -197,18 +234,20 @@ void reload_turn(struct host *host)
         (void)snprintf(error.text, sizeof error.text, "the host stops");
     }
     if (result.ok) {
-        result.changed = (unsigned)ledger_compare(host->ledger, old->number, host->current->number);
-        result.in_flight = count_in_flight(old);
-        struct sources *before = sources_ref(old->sources);
-        sources_unref(host->previous);
-        host->previous = before;
+        if (!old->is_stand_in) {
+            result.changed =
+                (unsigned)ledger_compare(host->ledger, old->number, host->current->number);
+            result.in_flight = count_in_flight(old);
+            struct sources *before = sources_ref(old->sources);
+            sources_unref(host->previous);
+            host->previous = before;
+        }
         generation_retire(old);
         reload->done++;
+        reload->broken = false;
     } else {
         reload->failed++;
-        reload->error = error;
     }
-    reload->broken = !result.ok;
     result.took_ns = clock_mono_ns() - started_ns;
     tell(host, &result);
     reload->running = false;

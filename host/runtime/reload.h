@@ -59,6 +59,7 @@ struct reload {
     struct list told;                   /* for the running one */
     unsigned done, failed;              /* so far */
     bool broken;             /* the last one failed: the generation is older than the files */
+    uint64_t broken_ns;      /* clock_mono_ns of the first that failed after a good one; 0: none */
     struct load_error error; /* of it */
 };
 
@@ -89,6 +90,11 @@ bool reload_is_due(const struct host *host);
 
 /* Does it: from loading to the report. */
 void reload_turn(struct host *host);
+
+/* A load has failed: takes note, closes the gates where that is wanted, and tells it. before: the
+ * generation that serves on; 0: none. host->current must be there. */
+void reload_note_broken(struct host *host, const struct load_error *error, uint32_t before,
+                        uint64_t took_ns);
 
 /* Generations that are not closed, the one that serves included. */
 size_t reload_count_alive(const struct host *host);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "runtime/dev.h"
 #include "runtime/exit.h"
 #include "runtime/generation.h"
 #include "runtime/guard.h"
@@ -126,8 +127,9 @@ void retire_begin(struct member *member)
     struct retire *retire = &member->retire;
     assert(member->worker != NULL && retire->phase == RETIRE_NONE);
     state_enter(S, STATE_RETIRING);
-    retire->requests = state_count_live(S, LIVE_REQUEST);
-    retire->tasks = state_count_live(S, LIVE_TASK) - count_chunks(member);
+    size_t streams = dev_count_streams(member); /* they end as soon as the reload is reported */
+    retire->requests = state_count_live(S, LIVE_REQUEST) - streams;
+    retire->tasks = state_count_live(S, LIVE_TASK) - count_chunks(member) - streams;
     retire->timers = state_count_live(S, LIVE_TIMER);
     retire->coroutines = state_count_live(S, LIVE_COROUTINE);
     enter(member, RETIRE_DRAIN, member->host->config->drain_ns);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "cli/jsonout.h"
+#include "base/jsonout.h"
 
 static void jsonout_values_are_escaped(void **state)
 {
