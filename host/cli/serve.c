@@ -251,6 +251,19 @@ static bool is_loop_available(enum loop_backend backend)
     return true;
 }
 
+static void tell_missing_loop(const struct term *term, enum loop_backend backend)
+{
+    if (backend == LOOP_BACKEND_IO_URING) {
+        term_error(term, "--loop io_uring: not available to this process");
+        term_hint(term,
+                  "it needs Linux 6.1, kernel.io_uring_disabled = 0, a container profile that "
+                  "allows it, and liburing at build time; --loop epoll needs none of these");
+    } else {
+        term_error(term, "--loop: this back end is not available here");
+        term_hint(term, "leave --loop out");
+    }
+}
+
 /* The end of a run in words: what was wrong, its cure, and the verdict as the last line. */
 static void tell_verdict(struct serve *serve, const struct host_verdict *verdict, int code)
 {
@@ -284,7 +297,7 @@ int serve_command(const struct options *options)
     int code = HOST_EXIT_USAGE;
     term_init(&serve.term, options);
     if (!is_loop_available(options->backend)) {
-        term_error(&serve.term, "--loop: this back end is not available here");
+        tell_missing_loop(&serve.term, options->backend);
         return HOST_EXIT_USAGE;
     }
     if (!ready_check(options, &why) || !configure(&serve, &config) ||

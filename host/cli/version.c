@@ -11,6 +11,17 @@
 
 enum { VERSION_BYTES_MAX = 8192, REASON_BYTES_MAX = 256 };
 
+/* Whether --loop io_uring would be taken, as a capability. */
+static const char *io_uring_support(void)
+{
+    struct loop *loop = NULL;
+    if (loop_open(LOOP_BACKEND_IO_URING, &loop) != NO_ERROR) {
+        return "no: not available to this process";
+    }
+    loop_close(loop);
+    return "yes";
+}
+
 /* "capabilities":{"ipv6":"yes","tls":"no: not built yet",...} */
 static void put_capabilities(struct buf *text)
 {
@@ -24,6 +35,7 @@ static void put_capabilities(struct buf *text)
         (void)snprintf(value, sizeof value, "%s%s", words[support], why == NULL ? "" : why);
         (c == 0 ? jsonout_open : jsonout_text)(text, provider_capability_name(c), value);
     }
+    jsonout_text(text, "io_uring", io_uring_support());
     (void)buf_printf(text, "}");
 }
 
@@ -31,8 +43,11 @@ int version_command(const struct options *options)
 {
     struct buf text;
     struct loop *loop = NULL;
-    const char *backend =
-        loop_open(LOOP_BACKEND_DEFAULT, &loop) == NO_ERROR ? loop_backend_name(loop) : "none";
+    const char *backend = "none";
+    if (loop_open(LOOP_BACKEND_DEFAULT, &loop) == NO_ERROR) {
+        backend = loop_backend_name(loop);
+        loop_close(loop);
+    }
     buf_init(&text, VERSION_BYTES_MAX);
     if (options->json) {
         jsonout_open(&text, "name", "moonlatch");
@@ -46,9 +61,6 @@ int version_command(const struct options *options)
     } else {
         (void)buf_printf(&text, "moonlatch %s\n%s, %s loop, HTTP Server API 2.0 by %s\n",
                          ML_VERSION, LUA_RELEASE, backend, provider_name());
-    }
-    if (loop != NULL) {
-        loop_close(loop);
     }
     bool ok = fwrite(text.p, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
     buf_deinit(&text);

@@ -105,8 +105,9 @@ static inline void *loop_owner(const struct loop *loop)
 }
 
 /* Registers the socket; id is 0 before. What is ready already is reported in the next turn.
- * Errors: ERROR_NOT_ENOUGH_MEMORY; ERROR_INVALID_HANDLE fd is not open; ERROR_ALREADY_EXISTS this
- * fd is registered; ERROR_NOT_SUPPORTED fd is a file that cannot be waited for. */
+ * Errors: ERROR_NOT_ENOUGH_MEMORY; ERROR_ALREADY_EXISTS this fd is registered; ERROR_INVALID_HANDLE
+ * fd is not open. Where the kernel tells the last two later or never, it is LOOP_HANGUP in the next
+ * turn, and two registrations that both are told. */
 ULONG loop_io_add(struct loop *loop, struct loop_io *io);
 
 /* The same for a listening socket: readable only, and level triggered (reported each turn until the

@@ -16,7 +16,8 @@ struct loop_io;
 struct loop_backend_ops {
     const char *name; /* as loop_backend_name returns it */
 
-    /* Makes the state. Errors: ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_SUPPORTED. */
+    /* Makes the state. Errors: ERROR_NOT_ENOUGH_MEMORY; ERROR_NOT_SUPPORTED the kernel has it not,
+     * or refuses it to this process. */
     ULONG (*open)(void **state);
     void (*close)(void *state);
 
@@ -41,6 +42,10 @@ struct loop_backend_ops {
 };
 
 extern const struct loop_backend_ops loop_backend_epoll;
+extern const struct loop_backend_ops loop_backend_uring;
+
+/* The descriptor of a state of loop_backend_epoll: readable while its wait would find something. */
+int loop_epoll_fd(const void *state);
 
 /* The one that is meant, or NULL: not available here. One file a platform (loop_choice_linux.c; on
  * Windows loop_iocp.c). */

@@ -263,6 +263,11 @@ static ULONG epoll_wait_and_dispatch(void *ctx, uint64_t timeout_ns, void (*on_w
     return NO_ERROR;
 }
 
+int loop_epoll_fd(const void *state)
+{
+    return ((const struct epoll_state *)state)->epoll_fd;
+}
+
 static void epoll_wake(void *ctx)
 {
     struct epoll_state *state = ctx;

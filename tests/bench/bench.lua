@@ -338,7 +338,8 @@ local function parse(arguments)
     elseif option == "--seconds" then options.seconds = tonumber(value)
     elseif option == "--only" then
       options.workloads = pick(workloads, value, function(workload) return workload.name end)
-    elseif option == "--servers" then options.servers = pick(all, value, same)
+    elseif option == "--servers" then
+      options.servers = pick({ "moonlatch-uring", table.unpack(all) }, value, same)
     else error("unknown option " .. option, 0)
     end
     i = i + 2

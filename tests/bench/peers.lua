@@ -33,6 +33,10 @@ function peers.moonlatch(_, workload, port)
     :format(os.getenv("MOONLATCH") or "build/release/moonlatch", port, handler_of[workload])
 end
 
+peers["moonlatch-uring"] = function(dir, workload, port)
+  return peers.moonlatch(dir, workload, port) .. " --loop io_uring"
+end
+
 local nginx_locations = {
   hello = [[location / { content_by_lua_block {
     ngx.header.content_type = "text/plain"

@@ -355,6 +355,34 @@ static void write_sends_all_parts_and_reports_no_room(void **state)
     tcp_pair_close(&pair);
 }
 
+/* What the peer does not read stays unacknowledged once its buffer is full; what it reads does
+ * not. */
+static void unacknowledged_is_what_the_peer_has_not_taken(void **state)
+{
+    (void)state;
+    struct tcp_pair pair;
+    open_pair(&pair);
+    static char bytes[65536];
+    const struct iovec part = {bytes, sizeof bytes};
+    size_t n = 0, written = 0, taken = 0;
+    assert_int_equal(sock_unacknowledged(pair.server), 0);
+    while (sock_write(pair.server, &part, 1, &n) == NO_ERROR) {
+        written += n;
+    }
+    size_t left = sock_unacknowledged(pair.server);
+    assert_in_range(left, 1, written);
+    while (taken < written) {
+        ssize_t got = read(pair.client, bytes, sizeof bytes);
+        assert_true(got > 0);
+        taken += (size_t)got;
+    }
+    while (sock_unacknowledged(pair.server) > 0) { /* the last one may be on its way back */
+        assert_int_equal(poll(NULL, 0, 1), 0);
+    }
+    assert_int_equal(sock_unacknowledged(-1), 0); /* cannot be told */
+    tcp_pair_close(&pair);
+}
+
 /* --- files ---------------------------------------------------------------------------------------
  * */
 
@@ -529,6 +557,7 @@ int main(void)
         cmocka_unit_test(write_more_to_a_reset_connection_says_so),
         cmocka_unit_test(write_to_a_reset_connection_raises_no_signal),
         cmocka_unit_test(write_sends_all_parts_and_reports_no_room),
+        cmocka_unit_test(unacknowledged_is_what_the_peer_has_not_taken),
         cmocka_unit_test(send_file_moves_the_offset_up_to_the_end),
         cmocka_unit_test(send_file_to_a_reset_connection_raises_no_signal),
         cmocka_unit_test(send_file_leaves_a_pending_signal_of_the_program),

@@ -1,4 +1,4 @@
-/* Sockets, listeners and watches on a real loop. */
+/* Sockets, listeners and watches on a real loop; once on each back end. */
 #include "support/cmocka_all.h"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@ static struct loop *loop;
 static int set_up(void **state)
 {
     (void)state;
-    return loop_open(LOOP_BACKEND_EPOLL, &loop) == NO_ERROR ? 0 : -1;
+    return loop_open(LOOP_BACKEND_DEFAULT, &loop) == NO_ERROR ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -87,7 +87,7 @@ static void io_reports_each_change_once(void **state)
     turn();
     assert_int_equal(io.calls, 1);
     assert_int_equal(write(pair.client, "one", 3), 3);
-    assert_int_equal(next_events(&io), LOOP_READABLE | LOOP_WRITABLE);
+    assert_true((next_events(&io) & LOOP_READABLE) != 0);
     turn();
     assert_int_equal(io.calls, 2); /* unread, but reported */
     assert_int_equal(write(pair.client, "two", 3), 3);
@@ -254,7 +254,13 @@ static void io_bad_descriptors_are_refused(void **state)
     struct io closed = {.base = {.on_event = on_event, .fd = pair.client}};
     close(pair.client);
     pair.client = -1;
-    assert_int_equal(loop_io_add(loop, &closed.base), ERROR_INVALID_HANDLE);
+    ULONG status = loop_io_add(loop, &closed.base);
+    if (status == NO_ERROR) { /* told by the kernel later */
+        assert_true((next_events(&closed) & LOOP_HANGUP) != 0);
+        loop_io_remove(loop, &closed.base);
+    } else {
+        assert_int_equal(status, ERROR_INVALID_HANDLE);
+    }
     tcp_pair_close(&pair);
 }
 
