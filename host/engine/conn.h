@@ -99,8 +99,8 @@ struct conn *conn_open(struct shard *shard, struct listener *listener, int fd,
 void conn_close(struct conn *conn, bool reset);
 /* Gives a closed connection's memory back. The shard, at the end of the turn. */
 void conn_free(struct conn *conn);
-/* The last answer is in the output: sends it, then FIN, swallows input for a while, closes. A client
- * that has said "close" and sent nothing more is not waited for. */
+/* The last answer is in the output: sends it, then FIN, swallows input for a while, closes. A
+ * client that has said "close" and sent nothing more is not waited for. */
 void conn_linger(struct conn *conn);
 /* Intake has stopped (loop_stop_listening): idle ones go, fresh ones get CONN_FRESH_DRAIN_S. */
 void conn_on_drain(struct conn *conn);

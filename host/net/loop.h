@@ -105,9 +105,9 @@ static inline void *loop_owner(const struct loop *loop)
 }
 
 /* Registers the socket; id is 0 before. What is ready already is reported in the next turn.
- * Errors: ERROR_NOT_ENOUGH_MEMORY; ERROR_ALREADY_EXISTS this fd is registered; ERROR_INVALID_HANDLE
- * fd is not open. Where the kernel tells the last two later or never, it is LOOP_HANGUP in the next
- * turn, and two registrations that both are told. */
+ * Errors: ERROR_NOT_ENOUGH_MEMORY. An fd that is not open or is registered already is a fault of
+ * the caller's: epoll tells ERROR_INVALID_HANDLE and ERROR_ALREADY_EXISTS, io_uring LOOP_HANGUP
+ * and nothing. */
 ULONG loop_io_add(struct loop *loop, struct loop_io *io);
 
 /* The same for a listening socket: readable only, and level triggered (reported each turn until the

@@ -6,12 +6,11 @@
  * has another reason: a request holds its file, and the kernel ends the requests of a process that
  * dies some time after it has closed the rest, so that its port would not be free at once.
  *
- * A request names its socket by descriptor and generation, never by address. The generation of a
- * descriptor moves on when its registration ends, so that what the kernel still has to say about
- * the old one is told apart and dropped.
+ * A request names its socket by its id (slots.h), never by address: what the kernel still has to
+ * say once a registration is over carries an id that nobody has, and is dropped.
  *
  * As a request holds its file, closing the descriptor alone would not end the connection. Hence
- * io_remove cancels at once, and the file is the caller's alone when it returns.
+ * io_remove and io_close cancel at once, and the file is the caller's alone when they return.
  *
  * When a ring is closed the kernel takes it apart a little later, and interrupts the thread for it:
  * a thread that outlives its loop may see one EINTR where it handles no signal.
@@ -28,42 +27,31 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "base/slots.h"
 #include "net/loop.h"
 #include "net/sock.h"
 
 enum {
-    SUBMISSIONS_MAX = 512,  /* made between two calls; one more is a call of its own */
-    COMPLETIONS_MAX = 4096, /* what the ring holds; the kernel keeps what is beyond it */
-    PLACES_AT_FIRST = 128   /* descriptors that need no memory later */
+    SUBMISSIONS_MAX = 512,   /* made between two calls; one more is a call of its own */
+    COMPLETIONS_MAX = 4096,  /* what the ring holds; the kernel keeps what is beyond it */
+    REGISTERED_MAX = 1 << 30 /* so that an id, also one of the epoll instance, has bit 31 free */
 };
 
-/* In place of a descriptor. */
-static const uint32_t NOBODY = UINT32_MAX;     /* nobody waits for this completion */
-static const uint32_t OTHERS = UINT32_MAX - 1; /* the epoll instance */
-
-/* What is known of a descriptor. */
-struct place {
-    struct loop_io *io;  /* NULL: not registered */
-    uint32_t generation; /* of this registration, or of the next one */
-    bool is_armed;       /* the kernel has, or is about to get, a request for it */
-};
+/* What a completion belongs to, beside the ids of sockets. */
+static const uint64_t NOBODY = 0;
+static const uint64_t OTHERS = UINT64_C(1) << 31; /* the epoll instance */
+/* In the id of a listener, which is otherwise that of the epoll instance. */
+static const uint64_t LISTENER_BIT = UINT64_C(1) << 31;
 
 struct uring_state {
     struct io_uring ring;
+    struct slots ios;     /* struct loop_io, by its id: sockets but for listeners */
     void *others;         /* the epoll back end's state */
     bool is_others_armed; /* the ring polls it */
-    bool is_arming_due;   /* a socket is unarmed, as the kernel took no request */
-    struct place *places; /* by descriptor */
-    uint32_t place_count;
 };
 
-static uint64_t tag_of(uint32_t fd, uint32_t generation)
-{
-    return (uint64_t)generation << 32 | fd;
-}
-
 /* Room for a request. NULL: the kernel takes none at this time, for lack of memory. */
-static struct io_uring_sqe *take_request(struct uring_state *state, uint64_t tag)
+static struct io_uring_sqe *take_request(struct uring_state *state, uint64_t id)
 {
     struct io_uring_sqe *request = io_uring_get_sqe(&state->ring);
     if (request == NULL) {
@@ -71,99 +59,80 @@ static struct io_uring_sqe *take_request(struct uring_state *state, uint64_t tag
         request = io_uring_get_sqe(&state->ring);
     }
     if (request != NULL) {
-        io_uring_sqe_set_data64(request, tag); /* the prep functions leave it alone */
+        io_uring_sqe_set_data64(request, id); /* the prep functions leave it alone */
     }
     return request;
 }
 
 /* --- registrations ------------------------------------------------------------------------ */
 
-static ULONG make_place(struct uring_state *state, uint32_t fd)
+static bool arm(struct uring_state *state, const struct loop_io *io)
 {
-    if (fd < state->place_count) {
-        return NO_ERROR;
+    struct io_uring_sqe *request = take_request(state, io->id);
+    if (request != NULL) {
+        io_uring_prep_poll_multishot(request, io->fd, POLLIN | POLLOUT | POLLRDHUP);
     }
-    uint32_t count = state->place_count == 0 ? PLACES_AT_FIRST : state->place_count;
-    while (count <= fd) {
-        count *= 2;
-    }
-    struct place *places = realloc(state->places, count * sizeof *places);
-    if (places == NULL) {
-        return ERROR_NOT_ENOUGH_MEMORY;
-    }
-    for (uint32_t i = state->place_count; i < count; i++) {
-        places[i] = (struct place){.io = NULL};
-    }
-    state->places = places;
-    state->place_count = count;
-    return NO_ERROR;
-}
-
-static void arm(struct uring_state *state, uint32_t fd)
-{
-    struct place *place = &state->places[fd];
-    struct io_uring_sqe *request = take_request(state, tag_of(fd, place->generation));
-    if (request == NULL) {
-        state->is_arming_due = true;
-        return;
-    }
-    io_uring_prep_poll_multishot(request, (int)fd, POLLIN | POLLOUT | POLLRDHUP);
-    place->is_armed = true;
+    return request != NULL;
 }
 
 static ULONG uring_io_add(void *ctx, struct loop_io *io)
 {
     struct uring_state *state = ctx;
-    if (io->fd < 0) {
-        return ERROR_INVALID_HANDLE;
+    assert(io->id == 0);
+    io->id = slots_insert(&state->ios, io);
+    if (io->id != 0 && !arm(state, io)) {
+        (void)slots_remove(&state->ios, io->id);
+        io->id = 0;
     }
-    uint32_t fd = (uint32_t)io->fd;
-    ULONG status = make_place(state, fd);
-    if (status != NO_ERROR) {
-        return status;
-    }
-    struct place *place = &state->places[fd];
-    if (place->io != NULL) {
-        return ERROR_ALREADY_EXISTS;
-    }
-    place->io = io;
-    arm(state, fd);
-    return NO_ERROR;
+    return io->id != 0 ? NO_ERROR : ERROR_NOT_ENOUGH_MEMORY;
 }
 
 static ULONG uring_listener_add(void *ctx, struct loop_io *io)
 {
     struct uring_state *state = ctx;
-    return loop_backend_epoll.listener_add(state->others, io);
+    ULONG status = loop_backend_epoll.listener_add(state->others, io);
+    if (status == NO_ERROR) {
+        assert((io->id & LISTENER_BIT) == 0);
+        io->id |= LISTENER_BIT;
+    }
+    return status;
+}
+
+/* Ends the request and lets it go of its file. Not by poll_remove, which gives up when an event is
+ * under way. Where there is no room for a request a call of its own does it. */
+static void cancel(struct uring_state *state, uint64_t id)
+{
+    struct io_uring_sqe *request = take_request(state, NOBODY);
+    if (request != NULL) {
+        io_uring_prep_cancel64(request, id, 0);
+        request->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    } else {
+        struct io_uring_sync_cancel_reg reg = {
+            .addr = id, .fd = -1, .timeout = {.tv_sec = -1, .tv_nsec = -1}};
+        (void)io_uring_register_sync_cancel(&state->ring, &reg); /* or it has ended already */
+    }
+    (void)io_uring_submit_and_get_events(&state->ring); /* the cancelled request ends in here */
 }
 
 static void uring_io_remove(void *ctx, struct loop_io *io)
 {
     struct uring_state *state = ctx;
-    uint32_t fd = (uint32_t)io->fd;
-    if (fd >= state->place_count || state->places[fd].io != io) { /* a listener */
+    if ((io->id & LISTENER_BIT) != 0) {
+        io->id &= ~LISTENER_BIT;
         loop_backend_epoll.io_remove(state->others, io);
         return;
     }
-    struct place *place = &state->places[fd];
-    uint64_t tag = tag_of(fd, place->generation);
-    place->io = NULL;
-    place->generation++;
-    if (!place->is_armed) {
-        return;
-    }
-    place->is_armed = false;
-    struct io_uring_sqe *request = take_request(state, tag_of(NOBODY, 0));
-    if (request != NULL) {
-        io_uring_prep_cancel64(request, tag,
-                               0); /* poll_remove gives up when an event is under way */
-        request->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    } else {
-        struct io_uring_sync_cancel_reg cancel = {
-            .addr = tag, .fd = -1, .timeout = {.tv_sec = -1, .tv_nsec = -1}};
-        (void)io_uring_register_sync_cancel(&state->ring, &cancel); /* or it has ended already */
-    }
-    (void)io_uring_submit_and_get_events(&state->ring); /* the request lets go of the file in it */
+    void *removed = slots_remove(&state->ios, io->id);
+    assert(removed == io);
+    (void)removed; /* only asserted */
+    cancel(state, io->id);
+    io->id = 0;
+}
+
+static void uring_io_close(void *ctx, struct loop_io *io)
+{
+    uring_io_remove(ctx, io);
+    sock_close(io->fd);
 }
 
 static ULONG uring_watch_start(void *ctx, struct loop_watch *watch)
@@ -206,33 +175,21 @@ static unsigned events_of(int32_t result)
     return events;
 }
 
-/* What fd is registered for with this generation. NULL: that registration is over. The table may
- * move when something is registered. */
-static struct place *find_place(struct uring_state *state, uint64_t tag)
+static void complete(struct uring_state *state, uint64_t id, int32_t result, uint32_t flags)
 {
-    uint32_t fd = (uint32_t)tag;
-    struct place *place = fd < state->place_count ? &state->places[fd] : NULL;
-    return place != NULL && place->io != NULL && tag_of(fd, place->generation) == tag ? place
-                                                                                      : NULL;
-}
-
-static void complete(struct uring_state *state, uint64_t tag, int32_t result, uint32_t flags)
-{
-    if ((uint32_t)tag == OTHERS) {
+    if (id == OTHERS) {
         state->is_others_armed = false;
         (void)loop_backend_epoll.wait(state->others, 0, do_nothing, NULL);
         return;
     }
-    struct place *place = find_place(state, tag);
-    if (place == NULL) {
+    struct loop_io *io = slots_get(&state->ios, id);
+    if (io == NULL) {
         return;
     }
-    bool is_over = (flags & IORING_CQE_F_MORE) == 0;
-    place->is_armed = !is_over;
-    place->io->on_event(place->io, events_of(result));
-    place = is_over && result >= 0 ? find_place(state, tag) : NULL;
-    if (place != NULL) {
-        arm(state, (uint32_t)tag);
+    io->on_event(io, events_of(result));
+    bool is_over = (flags & IORING_CQE_F_MORE) == 0; /* the completions were too many for once */
+    if (is_over && result >= 0 && slots_get(&state->ios, id) == io && !arm(state, io)) {
+        io->on_event(io, events_of(-ENOMEM)); /* nothing more will be heard of it */
     }
 }
 
@@ -244,39 +201,28 @@ static void dispatch(struct uring_state *state)
         if (io_uring_peek_cqe(&state->ring, &completion) != 0) {
             break;
         }
-        uint64_t tag = io_uring_cqe_get_data64(completion);
+        uint64_t id = io_uring_cqe_get_data64(completion);
         int32_t result = completion->res;
         uint32_t flags = completion->flags;
         io_uring_cqe_seen(&state->ring, completion);
-        complete(state, tag, result, flags);
+        complete(state, id, result, flags);
     }
 }
 
-/* Makes the requests that are lacking. */
-static void arm_due(struct uring_state *state)
+/* The request ends with each report: what is still ready then is reported again. */
+static void arm_others(struct uring_state *state)
 {
-    if (!state->is_others_armed) {
-        struct io_uring_sqe *request = take_request(state, tag_of(OTHERS, 0));
-        if (request != NULL) {
-            io_uring_prep_poll_add(request, loop_epoll_fd(state->others), POLLIN);
-            state->is_others_armed = true;
-        }
-    }
-    if (!state->is_arming_due) {
-        return;
-    }
-    state->is_arming_due = false;
-    for (uint32_t fd = 0; fd < state->place_count && !state->is_arming_due; fd++) {
-        if (state->places[fd].io != NULL && !state->places[fd].is_armed) {
-            arm(state, fd);
-        }
+    struct io_uring_sqe *request = take_request(state, OTHERS);
+    if (request != NULL) {
+        io_uring_prep_poll_add(request, loop_epoll_fd(state->others), POLLIN);
+        state->is_others_armed = true;
     }
 }
 
 static int submit_and_wait(struct uring_state *state, uint64_t timeout_ns)
 {
     const uint64_t second = 1000000000;
-    if (timeout_ns == 0 || state->is_arming_due || !state->is_others_armed) {
+    if (timeout_ns == 0 || !state->is_others_armed) {
         return io_uring_submit_and_get_events(&state->ring);
     }
     struct io_uring_cqe *first = NULL;
@@ -290,7 +236,9 @@ static ULONG uring_wait(void *ctx, uint64_t timeout_ns, void (*on_waited)(void *
                         void *waited_ctx)
 {
     struct uring_state *state = ctx;
-    arm_due(state);
+    if (!state->is_others_armed) {
+        arm_others(state);
+    }
     int result = submit_and_wait(state, timeout_ns);
     on_waited(waited_ctx);
     switch (result) {
@@ -336,7 +284,7 @@ static void uring_close(void *ctx)
     struct uring_state *state = ctx;
     io_uring_queue_exit(&state->ring);
     loop_backend_epoll.close(state->others);
-    free(state->places);
+    slots_deinit(&state->ios);
     free(state);
 }
 
@@ -351,15 +299,14 @@ static ULONG uring_open(void **out)
         free(state);
         return status;
     }
-    status = loop_backend_epoll.open(&state->others);
-    if (status == NO_ERROR) {
-        status = make_place(state, PLACES_AT_FIRST - 1);
-    }
+    slots_init(&state->ios, REGISTERED_MAX);
+    uint64_t first =
+        slots_insert(&state->ios, state); /* so that the first sockets need no memory */
+    (void)slots_remove(&state->ios, first);
+    status = first == 0 ? (ULONG)ERROR_NOT_ENOUGH_MEMORY : loop_backend_epoll.open(&state->others);
     if (status != NO_ERROR) {
         io_uring_queue_exit(&state->ring);
-        if (state->others != NULL) {
-            loop_backend_epoll.close(state->others);
-        }
+        slots_deinit(&state->ios);
         free(state);
         return status;
     }
@@ -374,6 +321,7 @@ const struct loop_backend_ops loop_backend_uring = {
     .close = uring_close,
     .io_add = uring_io_add,
     .io_remove = uring_io_remove,
+    .io_close = uring_io_close,
     .listener_add = uring_listener_add,
     .watch_start = uring_watch_start,
     .watch_stop = uring_watch_stop,

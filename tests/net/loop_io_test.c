@@ -241,25 +241,25 @@ static void io_may_end_itself_inside_its_event(void **state)
     tcp_pair_close(&pair);
 }
 
-static void io_bad_descriptors_are_refused(void **state)
+static void io_bad_descriptors_are_told(void **state)
 {
     (void)state;
     struct tcp_pair pair;
     open_pair(&pair);
     struct io io = {.base = {.on_event = on_event, .fd = pair.server}};
     struct io twin = io;
-    assert_int_equal(loop_io_add(loop, &io.base), NO_ERROR);
-    assert_int_equal(loop_io_add(loop, &twin.base), ERROR_ALREADY_EXISTS);
-    loop_io_remove(loop, &io.base);
     struct io closed = {.base = {.on_event = on_event, .fd = pair.client}};
     close(pair.client);
     pair.client = -1;
-    ULONG status = loop_io_add(loop, &closed.base);
-    if (status == NO_ERROR) { /* told by the kernel later */
+    if (strcmp(loop_backend_name(loop), "epoll") == 0) {
+        assert_int_equal(loop_io_add(loop, &io.base), NO_ERROR);
+        assert_int_equal(loop_io_add(loop, &twin.base), ERROR_ALREADY_EXISTS);
+        loop_io_remove(loop, &io.base);
+        assert_int_equal(loop_io_add(loop, &closed.base), ERROR_INVALID_HANDLE);
+    } else {
+        assert_int_equal(loop_io_add(loop, &closed.base), NO_ERROR);
         assert_true((next_events(&closed) & LOOP_HANGUP) != 0);
         loop_io_remove(loop, &closed.base);
-    } else {
-        assert_int_equal(status, ERROR_INVALID_HANDLE);
     }
     tcp_pair_close(&pair);
 }
@@ -437,7 +437,7 @@ int main(void)
         LOOP_TEST(io_never_registered_is_closed_too),
         LOOP_TEST(io_removed_by_another_of_the_batch_is_not_called),
         LOOP_TEST(io_may_end_itself_inside_its_event),
-        LOOP_TEST(io_bad_descriptors_are_refused),
+        LOOP_TEST(io_bad_descriptors_are_told),
         LOOP_TEST(listener_is_reported_until_its_backlog_is_empty),
         LOOP_TEST(watch_reports_as_long_as_it_is_ready),
         LOOP_TEST(watch_started_again_changes_its_events),

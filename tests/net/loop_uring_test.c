@@ -95,7 +95,8 @@ static void uring_full_rings_lose_nothing(void **state)
     }
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &more), 0);
     for (int i = 0; i < MORE_THAN_THE_RINGS; i++) {
-        ios[i].base = (struct loop_io){on_event, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+        ios[i].base =
+            (struct loop_io){.on_event = on_event, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
         assert_true(ios[i].base.fd >= 0);
         assert_int_equal(loop_io_add(loop, &ios[i].base), NO_ERROR);
     }
@@ -133,7 +134,7 @@ static void swap_descriptors(void *context)
     loop_io_remove(loop, &swap->old->base);
     free(swap->old);
     assert_int_equal(dup2(swap->socket, fd), fd);
-    swap->new->base = (struct loop_io){on_event, fd};
+    swap->new->base = (struct loop_io){.on_event = on_event, .fd = fd};
     assert_int_equal(loop_io_add(loop, &swap->new->base), NO_ERROR);
 }
 
@@ -149,8 +150,8 @@ static void uring_late_completion_does_not_reach_who_has_the_descriptor_now(void
     for (int i = 0; i < 3; i++) {
         open_pair(&pairs[i]);
     }
-    first.base = (struct loop_io){on_event, pairs[0].server};
-    second->base = (struct loop_io){on_event, pairs[1].server};
+    first.base = (struct loop_io){.on_event = on_event, .fd = pairs[0].server};
+    second->base = (struct loop_io){.on_event = on_event, .fd = pairs[1].server};
     assert_int_equal(loop_io_add(loop, &first.base), NO_ERROR);
     assert_int_equal(loop_io_add(loop, &second->base), NO_ERROR);
     turn();
@@ -180,7 +181,7 @@ static void uring_removed_socket_closes_at_once(void **state)
         struct tcp_pair pair;
         struct io io = {.calls = 0};
         open_pair(&pair);
-        io.base = (struct loop_io){on_event, pair.server};
+        io.base = (struct loop_io){.on_event = on_event, .fd = pair.server};
         assert_int_equal(loop_io_add(loop, &io.base), NO_ERROR);
         if (i > 0) {
             turn();
@@ -208,7 +209,7 @@ static void uring_closed_loop_holds_no_port(void **state)
     struct sock_addr addr;
     open_pair(&pair);
     assert_int_equal(sock_local_addr(pair.listener, &addr), NO_ERROR);
-    struct io io = {.base = {on_event, pair.listener}};
+    struct io io = {.base = {.on_event = on_event, .fd = pair.listener}};
     assert_int_equal(loop_io_add_listener(loop, &io.base), NO_ERROR);
     turn();
     loop_close(loop); /* with the listener still in it */
@@ -252,7 +253,7 @@ static void uring_forked_child_disturbs_nothing(void **state)
     struct io *io = calloc(1, sizeof *io);
     assert_non_null(io);
     open_pair(&pair);
-    io->base = (struct loop_io){on_event, pair.server};
+    io->base = (struct loop_io){.on_event = on_event, .fd = pair.server};
     assert_int_equal(loop_io_add(loop, &io->base), NO_ERROR);
     turn();
     assert_int_equal(io->calls, 1);
@@ -279,7 +280,7 @@ static void uring_forked_child_disturbs_nothing(void **state)
     /* The child's end was not the ring's. */
     struct io after = {.calls = 0};
     open_pair(&pair);
-    after.base = (struct loop_io){on_event, pair.server};
+    after.base = (struct loop_io){.on_event = on_event, .fd = pair.server};
     assert_int_equal(loop_io_add(loop, &after.base), NO_ERROR);
     while (after.calls == 0) {
         assert_int_equal(loop_run_once(loop, UINT64_MAX), NO_ERROR);
