@@ -33,9 +33,37 @@ static inline struct slice slice_from_cstr(const char *text)
     return text == NULL ? (struct slice){NULL, 0} : (struct slice){text, strlen(text)};
 }
 
+static inline uint32_t slice_load_4(const char *p)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+static inline uint64_t slice_load_8(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* Whether n bytes are the same. Most of what is compared is shorter than the call of memcmp is
+ * worth: two words that may overlap cover 4 to 16 bytes. */
+static inline bool slice_same_bytes(const char *a, const char *b, size_t n)
+{
+    if (n - 4 > 12) {
+        return n == 0 || (*a == *b && memcmp(a, b, n) == 0);
+    }
+    if (n < 8) {
+        return slice_load_4(a) == slice_load_4(b) &&
+               slice_load_4(a + n - 4) == slice_load_4(b + n - 4);
+    }
+    return slice_load_8(a) == slice_load_8(b) && slice_load_8(a + n - 8) == slice_load_8(b + n - 8);
+}
+
 static inline bool slice_equal(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+    return a.len == b.len && slice_same_bytes(a.p, b.p, a.len);
 }
 
 /* Lower case of an ASCII letter; every other byte unchanged. */

@@ -56,27 +56,13 @@ static bool cook(struct conn *conn)
     return url_cook(&in, shard->cooked, sizeof shard->cooked, &shard->cooked_at) == URL_OK;
 }
 
-static struct slice without_port(struct slice host)
-{
-    for (size_t i = host.len; i > 0; i--) {
-        char c = host.p[i - 1];
-        if (c == ':') {
-            return slice_make(host.p, i - 1);
-        }
-        if (c == ']') {
-            break;
-        }
-    }
-    return host;
-}
-
 static const struct registration *route(struct conn *conn, enum urltree_miss *miss,
                                         bool *by_address)
 {
-    const struct shard *shard = conn->shard;
+    struct shard *shard = conn->shard;
     const struct url_cooked *at = &shard->cooked_at;
     struct urltree_key key = {
-        .host = without_port(slice_make(shard->cooked + at->host_at, at->host_bytes)),
+        .host = slice_make(shard->cooked + at->host_at, at->host_bytes),
         .path = slice_make(shard->cooked + at->path_at, at->path_bytes),
         .local = conn_local(conn),
         .port = conn->listener->port,
@@ -87,7 +73,7 @@ static const struct registration *route(struct conn *conn, enum urltree_miss *mi
         *miss = URLTREE_NO_HOST;
         return NULL;
     }
-    return urltree_find(tree, &key, miss, by_address);
+    return urltree_find(tree, &shard->url_memo, &key, miss, by_address);
 }
 
 /* Counts the connection in the group that its newest request belongs to. false: the group is full.

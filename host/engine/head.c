@@ -245,8 +245,8 @@ static bool is_remembered(const struct head_memo *memo, const HTTP_RESPONSE *res
     const char *type_at = reason_at + memo->reason_bytes + MEMO_TYPE_NAME_BYTES;
     return memo->bytes > 0 && memo->status == response->StatusCode &&
            memo->reason_bytes == response->ReasonLength && memo->type_bytes == type.len &&
-           type.p != NULL && memcmp(type_at, type.p, type.len) == 0 &&
-           memcmp(reason_at, response->pReason, memo->reason_bytes) == 0;
+           type.p != NULL && slice_same_bytes(type_at, type.p, type.len) &&
+           slice_same_bytes(reason_at, response->pReason, memo->reason_bytes);
 }
 
 /* start: where this plain answer begins, bytes: to the end of its Content-Type line. */

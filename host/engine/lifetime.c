@@ -103,7 +103,7 @@ void lifetime_wait_seen(struct engine *engine, uint64_t version)
 
 static ULONG start_server(struct engine *engine)
 {
-    struct urltree *tree = urltree_create_empty();
+    struct urltree *tree = urltree_create_empty(engine);
     if (tree == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }

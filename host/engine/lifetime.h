@@ -59,6 +59,7 @@ struct engine {
     struct list orphan_receives;    /* struct call: receives made before there was any shard */
     struct retired *retired_first;  /* oldest first */
     struct retired *retired_last;   /* undefined while there are none */
+    uint64_t tree_stamp;            /* last one given to a tree (urltree.c) */
     _Atomic(struct urltree *) tree; /* any thread; NULL while server_count is 0 */
     _Atomic uint64_t version;       /* any thread; grows with each lifetime_retire */
 };

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "engine/lifetime.h"
+#include "engine/urltree.h"
 #include "net/loop.h"
 #include "net/sock.h"
 #include "protocol/h1parse.h"
@@ -96,6 +97,7 @@ struct shard {
     uint64_t date_checked_ns; /* when the clock was last asked for it */
     time_t date_second;       /* the second that `date` names */
     struct head_memo memo;
+    struct urltree_memo url_memo;
     char lines[80]; /* the Server and Date lines of an answer, 29 bytes of date in them */
 
     /* The request parsed last: head and cooked URL, so that a receive that is waiting already needs

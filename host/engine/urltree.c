@@ -1,13 +1,10 @@
-/* See urltree.h. Two open-addressing tables of one size: registrations, and hosts with how many
- * registrations they have (only to tell an unknown host from an unknown path). */
+/* See urltree.h. Two open-addressing tables of one size: hosts, and registrations, each of which
+ * belongs to a host. */
 #include "engine/urltree.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "protocol/urlprefix.h"
 
 enum { CAP_MIN = 16 };
 
@@ -15,8 +12,7 @@ enum { CAP_MIN = 16 };
 static const uint32_t HASH_SEED = 0x811C9DC5u;
 static const uint32_t HASH_PRIME = 0x01000193u;
 
-/* Scheme, port, category and host, shared by the registrations that have them. */
-struct host {
+struct urltree_host {
     uint32_t hash;
     uint32_t count; /* registrations; under the lock */
     uint16_t port;
@@ -32,12 +28,14 @@ struct urltree {
     uint32_t used; /* places that are or were taken; under the lock */
     uint32_t live; /* registrations; under the lock */
     _Atomic(struct registration *) *registrations;
-    _Atomic(struct host *) *hosts;
+    _Atomic(struct urltree_host *) *hosts;
+    _Atomic uint64_t stamp;    /* another one whenever a host comes or goes; never the same again */
+    _Atomic uint32_t path_max; /* bytes: no registered path is longer */
     _Atomic uint32_t category_counts[URLPREFIX_CATEGORY_COUNT]; /* hints: 0 = skip the category */
     /* In a place whose entry was taken out stands the address of one of these: a probe goes on
      * behind it. */
     struct registration gone_registration;
-    struct host gone_host;
+    struct urltree_host gone_host;
 };
 
 /* -------- hashes -------- */
@@ -132,27 +130,29 @@ struct prefixes {
     uint32_t len[URLTREE_SEGMENTS_MAX]; /* with the final slash, that the path may lack */
 };
 
-/* "/a/b" has the prefixes "/", "/a/" and "/a/b/". */
-static void list_prefixes(struct slice path, struct prefixes *out)
+/* "/a/b" has the prefixes "/", "/a/" and "/a/b/"; listed are those of at most `max` bytes. */
+static void list_prefixes(struct slice path, size_t max, struct prefixes *out)
 {
     uint32_t hash = HASH_SEED;
+    size_t end = path.len < max ? path.len : max;
     out->count = 0;
-    for (size_t i = 0; i < path.len && out->count < URLTREE_SEGMENTS_MAX - 1; i++) {
+    for (size_t i = 0; i < end && out->count < URLTREE_SEGMENTS_MAX - 1; i++) {
         hash = hash_byte(hash, path.p[i]);
         if (path.p[i] == '/') {
             out->hash[out->count] = hash;
             out->len[out->count++] = (uint32_t)i + 1;
         }
     }
-    if (path.len == 0 || path.p[path.len - 1] != '/') {
+    if (path.len < max && (path.len == 0 || path.p[path.len - 1] != '/')) {
         out->hash[out->count] = hash_byte(hash, '/');
         out->len[out->count++] = (uint32_t)path.len + 1;
     }
 }
 
-static const struct registration *probe(const struct urltree *tree, const struct urltree_key *key,
-                                        uint8_t category, struct slice host, uint32_t hash,
-                                        size_t len)
+/* The registration of that host whose path is the first `len` bytes of the given one. */
+static const struct registration *probe(const struct urltree *tree,
+                                        const struct urltree_host *owner, uint32_t hash,
+                                        struct slice path, size_t len)
 {
     uint32_t mask = tree->cap - 1;
     for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
@@ -161,9 +161,7 @@ static const struct registration *probe(const struct urltree *tree, const struct
         if (r == NULL) {
             return NULL;
         }
-        if (r->hash == hash && r != &tree->gone_registration && r->port == key->port &&
-            r->category == category && r->https == key->https &&
-            same_host(category, r->host, host) && same_path(r->path, key->path, len)) {
+        if (r->hash == hash && r->owner == owner && same_path(r->path, path, len)) {
             return r;
         }
     }
@@ -177,22 +175,36 @@ static struct slice address_bytes(const struct sockaddr *local)
     return slice_make((const char *)local + offsetof(struct sockaddr_in6, sin6_addr), 16);
 }
 
+static struct slice without_port(struct slice host)
+{
+    for (size_t i = host.len; i > 0; i--) {
+        char c = host.p[i - 1];
+        if (c == ':') {
+            return slice_make(host.p, i - 1);
+        }
+        if (c == ']') {
+            break;
+        }
+    }
+    return host;
+}
+
 static struct slice host_of(const struct urltree_key *key, uint8_t category)
 {
     switch (category) {
-    case URLPREFIX_EXPLICIT: return key->host;
+    case URLPREFIX_EXPLICIT: return without_port(key->host);
     case URLPREFIX_ADDRESS: return address_bytes(key->local);
     default: return slice_make(NULL, 0);
     }
 }
 
-static struct host *find_host(const struct urltree *tree, uint16_t port, bool https,
-                              uint8_t category, struct slice name)
+static struct urltree_host *find_host(const struct urltree *tree, uint16_t port, bool https,
+                                      uint8_t category, struct slice name)
 {
     uint32_t hash = hash_host(port, https, category, name);
     uint32_t mask = tree->cap - 1;
     for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
-        struct host *host = atomic_load_explicit(&tree->hosts[i], memory_order_acquire);
+        struct urltree_host *host = atomic_load_explicit(&tree->hosts[i], memory_order_acquire);
         if (host == NULL) {
             return NULL;
         }
@@ -204,44 +216,78 @@ static struct host *find_host(const struct urltree *tree, uint16_t port, bool ht
     }
 }
 
-static enum urltree_miss explain(const struct urltree *tree, const struct urltree_key *key)
+static bool is_remembered(const struct urltree_memo *memo, const struct urltree_key *key,
+                          uint64_t stamp, struct slice local)
 {
-    for (uint8_t category = 0; category < URLPREFIX_CATEGORY_COUNT; category++) {
-        if (find_host(tree, key->port, key->https, category, host_of(key, category)) != NULL) {
-            return URLTREE_NO_PATH;
-        }
-    }
-    return URLTREE_NO_HOST;
+    return memo->stamp == stamp && memo->port == key->port && memo->https == key->https &&
+           slice_equal(slice_make(memo->host, memo->host_bytes), key->host) &&
+           slice_equal(slice_make(memo->local, memo->local_bytes), local);
 }
 
-const struct registration *urltree_find(const struct urltree *tree, const struct urltree_key *key,
-                                        enum urltree_miss *miss, bool *by_address)
+/* Asks which categories know the host. The stamp was read before: what changes meanwhile has
+ * another one. */
+static void remember(const struct urltree *tree, struct urltree_memo *memo,
+                     const struct urltree_key *key, uint64_t stamp, struct slice local)
 {
-    struct prefixes prefixes;
-    list_prefixes(key->path, &prefixes);
+    bool fits = key->host.len <= sizeof memo->host;
+    memo->stamp = fits ? stamp : 0;
+    memo->port = key->port;
+    memo->https = key->https;
+    memo->host_bytes = (uint8_t)(fits ? key->host.len : 0);
+    memcpy(memo->host, key->host.p, memo->host_bytes);
+    memo->local_bytes = (uint8_t)local.len;
+    memcpy(memo->local, local.p, local.len);
+    memo->count = 0;
     for (uint8_t category = 0; category < URLPREFIX_CATEGORY_COUNT; category++) {
         if (atomic_load_explicit(&tree->category_counts[category], memory_order_relaxed) == 0) {
             continue;
         }
-        struct slice host = host_of(key, category);
-        uint32_t host_hash = hash_host(key->port, key->https, category, host);
+        const struct urltree_host *owner =
+            find_host(tree, key->port, key->https, category, host_of(key, category));
+        if (owner != NULL) {
+            memo->known[memo->count].owner = owner;
+            memo->known[memo->count].hash = owner->hash;
+            memo->known[memo->count++].category = category;
+        }
+    }
+}
+
+const struct registration *urltree_find(const struct urltree *tree, struct urltree_memo *memo,
+                                        const struct urltree_key *key, enum urltree_miss *miss,
+                                        bool *by_address)
+{
+    struct prefixes prefixes;
+    struct slice local = address_bytes(key->local);
+    uint64_t stamp = atomic_load_explicit(&tree->stamp, memory_order_acquire);
+    if (!is_remembered(memo, key, stamp, local)) {
+        remember(tree, memo, key, stamp, local);
+    }
+    list_prefixes(key->path, atomic_load_explicit(&tree->path_max, memory_order_relaxed),
+                  &prefixes);
+    for (uint32_t k = 0; k < memo->count; k++) {
         for (unsigned i = prefixes.count; i > 0; i--) {
+            uint32_t hash = combine(memo->known[k].hash, prefixes.hash[i - 1]);
             const struct registration *found =
-                probe(tree, key, category, host, combine(host_hash, prefixes.hash[i - 1]),
-                      prefixes.len[i - 1]);
+                probe(tree, memo->known[k].owner, hash, key->path, prefixes.len[i - 1]);
             if (found != NULL) {
                 *miss = URLTREE_HIT;
-                *by_address = category == URLPREFIX_ADDRESS;
+                *by_address = memo->known[k].category == URLPREFIX_ADDRESS;
                 return found;
             }
         }
     }
-    *miss = explain(tree, key);
+    *miss = memo->count > 0 ? URLTREE_NO_PATH : URLTREE_NO_HOST;
     *by_address = false;
     return NULL;
 }
 
 /* -------- writing -------- */
+
+/* Readers forget which hosts they know. After the change. */
+static void change_stamp(struct engine *engine, struct urltree *tree)
+{
+    atomic_store_explicit(&tree->stamp, ++engine->tree_stamp, memory_order_release);
+}
 
 static struct urltree *create(uint32_t cap)
 {
@@ -261,9 +307,13 @@ static struct urltree *create(uint32_t cap)
     return tree;
 }
 
-struct urltree *urltree_create_empty(void)
+struct urltree *urltree_create_empty(struct engine *engine)
 {
-    return create(CAP_MIN);
+    struct urltree *tree = create(CAP_MIN);
+    if (tree != NULL) {
+        change_stamp(engine, tree);
+    }
+    return tree;
 }
 
 static void release_tree(struct retired *retired)
@@ -281,7 +331,7 @@ void urltree_retire(struct engine *engine, struct urltree *tree)
 
 static void release_host(struct retired *retired)
 {
-    free(LIST_ITEM(retired, struct host, retired));
+    free(LIST_ITEM(retired, struct urltree_host, retired));
 }
 
 static void store_registration(struct urltree *tree, struct registration *r)
@@ -291,13 +341,16 @@ static void store_registration(struct urltree *tree, struct registration *r)
     while (atomic_load(&tree->registrations[i]) != NULL) {
         i = (i + 1) & mask;
     }
+    if (r->path.len > atomic_load(&tree->path_max)) {
+        atomic_store(&tree->path_max, (uint32_t)r->path.len);
+    }
     atomic_store_explicit(&tree->registrations[i], r, memory_order_release);
     atomic_fetch_add(&tree->category_counts[r->category], 1);
     tree->used++;
     tree->live++;
 }
 
-static void store_host(struct urltree *tree, struct host *host)
+static void store_host(struct urltree *tree, struct urltree_host *host)
 {
     uint32_t mask = tree->cap - 1;
     uint32_t i = host->hash & mask;
@@ -317,7 +370,7 @@ static struct urltree *copy_with_room(const struct urltree *old)
     struct urltree *tree = create(cap);
     for (uint32_t i = 0; tree != NULL && i < old->cap; i++) {
         struct registration *r = atomic_load(&old->registrations[i]);
-        struct host *host = atomic_load(&old->hosts[i]);
+        struct urltree_host *host = atomic_load(&old->hosts[i]);
         if (r != NULL && r != &old->gone_registration) {
             store_registration(tree, r);
         }
@@ -328,9 +381,9 @@ static struct urltree *copy_with_room(const struct urltree *old)
     return tree;
 }
 
-static struct host *make_host(const struct registration *r)
+static struct urltree_host *make_host(const struct registration *r)
 {
-    struct host *host = calloc(1, sizeof *host + r->host.len + 1);
+    struct urltree_host *host = calloc(1, sizeof *host + r->host.len + 1);
     if (host == NULL) {
         return NULL;
     }
@@ -349,8 +402,9 @@ static struct host *make_host(const struct registration *r)
 ULONG urltree_add(struct engine *engine, struct registration *added)
 {
     struct urltree *tree = atomic_load(&engine->tree);
-    struct host *host = find_host(tree, added->port, added->https, added->category, added->host);
-    struct host *made = NULL;
+    struct urltree_host *host =
+        find_host(tree, added->port, added->https, added->category, added->host);
+    struct urltree_host *made = NULL;
     if (tree->live >= URLTREE_REGISTRATIONS_MAX) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
@@ -366,6 +420,7 @@ ULONG urltree_add(struct engine *engine, struct registration *added)
             free(made);
             return ERROR_NOT_ENOUGH_MEMORY;
         }
+        change_stamp(engine, larger);
         atomic_store(&engine->tree, larger);
         urltree_retire(engine, tree);
         tree = larger;
@@ -374,7 +429,11 @@ ULONG urltree_add(struct engine *engine, struct registration *added)
         store_host(tree, made);
     }
     host->count++;
+    added->owner = host;
     store_registration(tree, added);
+    if (made != NULL) {
+        change_stamp(engine, tree);
+    }
     return NO_ERROR;
 }
 
@@ -390,7 +449,7 @@ void urltree_remove(struct engine *engine, struct registration *removed)
     atomic_store(&tree->registrations[i], &tree->gone_registration);
     atomic_fetch_sub(&tree->category_counts[removed->category], 1);
     tree->live--;
-    struct host *host =
+    struct urltree_host *host =
         find_host(tree, removed->port, removed->https, removed->category, removed->host);
     assert(host != NULL && host->count > 0);
     if (--host->count > 0) {
@@ -399,6 +458,7 @@ void urltree_remove(struct engine *engine, struct registration *removed)
     for (i = host->hash & mask; atomic_load(&tree->hosts[i]) != host; i = (i + 1) & mask) {
     }
     atomic_store(&tree->hosts[i], &tree->gone_host);
+    change_stamp(engine, tree);
     lifetime_retire(engine, &host->retired, release_host);
 }
 
@@ -413,23 +473,23 @@ void urltree_replace(struct engine *engine, const struct registration *before,
         assert(atomic_load(&tree->registrations[i]) != NULL); /* it is in the tree */
         i = (i + 1) & mask;
     }
+    after->owner = before->owner;
     atomic_store_explicit(&tree->registrations[i], after, memory_order_release);
 }
 
-struct registration *urltree_conflict(const struct urltree *tree,
-                                      const struct registration *candidate)
+struct registration *urltree_conflict(const struct urltree *tree, const struct registration *r)
 {
-    struct urltree_key key = {
-        .path = candidate->path, .port = candidate->port, .https = candidate->https};
+    const struct urltree_host *owner = find_host(tree, r->port, r->https, r->category, r->host);
     /* Lookups read registrations; a writer, under the lock, may do more. */
-    return (struct registration *)(uintptr_t)probe(tree, &key, candidate->category, candidate->host,
-                                                   candidate->hash, candidate->path.len);
+    return owner == NULL ? NULL
+                         : (struct registration *)(uintptr_t)probe(tree, owner, r->hash, r->path,
+                                                                   r->path.len);
 }
 
 bool urltree_has_other_scheme(const struct urltree *tree, uint16_t port, bool https)
 {
     for (uint32_t i = 0; i < tree->cap; i++) {
-        const struct host *host = atomic_load(&tree->hosts[i]);
+        const struct urltree_host *host = atomic_load(&tree->hosts[i]);
         if (host != NULL && host != &tree->gone_host && host->port == port &&
             host->https != https) {
             return true;

@@ -21,6 +21,7 @@ struct item {
 
 struct rig {
     struct engine engine;
+    struct urltree_memo memo;
     struct item *items; /* ITEMS_MAX */
     size_t count;
 };
@@ -32,7 +33,7 @@ static int rig_open(void **state)
     rig->items = calloc(ITEMS_MAX, sizeof *rig->items);
     assert_non_null(rig->items);
     atomic_store(&rig->engine.version, 1);
-    struct urltree *tree = urltree_create_empty();
+    struct urltree *tree = urltree_create_empty(&rig->engine);
     assert_non_null(tree);
     atomic_store(&rig->engine.tree, tree);
     *state = rig;
@@ -123,7 +124,8 @@ static struct outcome find_at(struct rig *rig, const char *host, uint16_t port, 
                               .local = (const struct sockaddr *)(const void *)&address,
                               .port = port};
     struct outcome out = {NULL, URLTREE_HIT, false};
-    out.found = urltree_find(atomic_load(&rig->engine.tree), &key, &out.miss, &out.by_address);
+    out.found =
+        urltree_find(atomic_load(&rig->engine.tree), &rig->memo, &key, &out.miss, &out.by_address);
     assert_int_equal(out.found != NULL, out.miss == URLTREE_HIT);
     return out;
 }
@@ -429,7 +431,8 @@ static void compare_once(struct rig *rig, unsigned *seed)
                               .https = random_below(seed, 8) == 0};
     struct outcome expected = ask_model(rig, &key);
     struct outcome seen = {NULL, URLTREE_HIT, false};
-    seen.found = urltree_find(atomic_load(&rig->engine.tree), &key, &seen.miss, &seen.by_address);
+    seen.found = urltree_find(atomic_load(&rig->engine.tree), &rig->memo, &key, &seen.miss,
+                              &seen.by_address);
     assert_ptr_equal(seen.found, expected.found);
     assert_int_equal(seen.miss, expected.miss);
     assert_int_equal(seen.by_address, expected.by_address);
