@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/stdfds.h"
 #include "cli/term.h"
 
 static int run(const struct options *options)
@@ -31,6 +32,7 @@ int main(int argc, char **argv)
     struct term term;
     char error[OPTIONS_ERROR_BYTES];
     int code = HOST_EXIT_USAGE;
+    stdfds_fill();
     if (options_parse(&options, argc, argv, error)) {
         code = run(&options);
     } else {
