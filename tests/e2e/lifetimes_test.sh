@@ -12,7 +12,7 @@ ask "$url/api/tree" | grep -q 'shop' || fail "http.tree() does not know the sess
 ask "$url/api/briefly?seconds=1" >"$work/brief" &
 brief=$!
 is_there() { [ "$(curl -sS "$url/api/brief/")" = "not for long" ]; }
-until_true 5 is_there || fail "brief never came"
+until_true 20 is_there || fail "brief never came"
 wait $brief || fail "curl"
 grep -q 'is gone' "$work/brief" || fail "$(cat "$work/brief")"
 [ "$(ask -o "$work/got" "$url/api/brief/" | tail -n 1)" = 404 ] || fail "brief is still there"

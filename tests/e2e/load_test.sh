@@ -1,7 +1,7 @@
 #!/bin/sh
 # SIGTERM under load: 64 busy connections, a download and an upload under way. No accepted request
 # goes without its whole answer, and everything is closed in order.
-# ctest-timeout: 120
+# ctest-timeout: 240
 . "$(dirname -- "$0")/lib.sh"
 
 command -v wrk >/dev/null || { say "wrk is not here"; exit 77; }
@@ -17,7 +17,7 @@ head -c 30000000 /dev/zero | tr '\0' 'u' >"$work/up"
 # round WORKERS
 round() {
     start run "$work/app.lua" -p 0 --workers "$1" --set folder="$work/files" \
-        --set scripts="$root/scripts" --trace close --drain 20
+        --set scripts="$root/scripts" --trace close --drain 60
     rm -f "$work/files/up"
     wrk -c 64 -t 2 -d 30 "$url/hello/" >"$work/wrk" 2>&1 &
     load=$!

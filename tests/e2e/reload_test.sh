@@ -45,16 +45,16 @@ expect_answer 200 two "$url/v/"
 expect_answer 200 new "$url/new/"
 [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/old/")" = 404 ] || fail "a URL that went answers"
 [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/slow/")" = 404 ] || fail "a URL that went answers"
-until_true 5 grep -q 'background closed' err || fail "the old background task goes on"
+until_true 20 grep -q 'background closed' err || fail "the old background task goes on"
 wait "$slow"
 [ "$(cat slow.out)" = "slow one" ] || fail "a request did not stay in its generation"
-until_true 5 one_generation || fail "the old generation did not end"
+until_true 20 one_generation || fail "the old generation did not end"
 ctl status | grep -q 'reloads 1 done, 0 failed' || fail "status: $(ctl status)"
 
 # --- SIGHUP does the same --------------------
 echo 'http.add_url("/v/", function() return "three" end)' >app.lua
 kill -HUP "$server"
-until_true 5 grep -q 'SIGHUP  gen 2 -> 3' err || fail "SIGHUP did nothing"
+until_true 20 grep -q 'SIGHUP  gen 2 -> 3' err || fail "SIGHUP did nothing"
 expect_answer 200 three "$url/v/"
 
 # --- what breaks changes nothing and says where --------------------
@@ -146,7 +146,7 @@ expect_answer 200 kept "$url/v/"
 echo 'http.add_url("/v/", function() return "back" end)' >app.lua
 reloads
 expect_answer 200 back "$url/v/"
-until_true 5 one_generation || fail "the old generation did not end"
+until_true 20 one_generation || fail "the old generation did not end"
 ctl tree >tree
 [ "$(grep -c . tree)" = 4 ] || fail "something is left: $(cat tree)"
 finish_server
@@ -162,7 +162,7 @@ port=$(free_port)
 start run app.lua -p 0 --control "$control" --trace close --set port="$port"
 echo 'http.add_url("/w/", function() return "two" end)' >app.lua
 reloads
-until_true 5 one_generation || fail "the old generation did not end"
+until_true 20 one_generation || fail "the old generation did not end"
 expect_err 'gen 1 left a group open that it did not use, made at app.lua:4'
 expect_err 'closed  gen 1  1 url, 2 groups, 1 session, 1 queue  1 left'
 awk '/^close Http/ { print $2 }' err >order
@@ -195,8 +195,8 @@ expect_answer 200 one "$url/jobs/"
 sed -i 's/"one"/"two"/' app.lua
 reloads
 expect_answer 200 two "$url/jobs/"
-until_true 5 grep -q 'iterator ended' err || fail "the old iterator did not end"
-until_true 5 one_generation || fail "the old generation did not end"
+until_true 20 grep -q 'iterator ended' err || fail "the old iterator did not end"
+until_true 20 one_generation || fail "the old generation did not end"
 finish_server
 
 # --- at most three generations; a stream that never ends is ended at the drain time ---------------
@@ -253,7 +253,7 @@ LUA
 begin
 echo 'http.add_url("/v/", function() return "two" end)' >app.lua
 reloads
-until_true 5 one_generation || fail "an error in __close stopped the end"
+until_true 20 one_generation || fail "an error in __close stopped the end"
 expect_answer 200 two "$url/v/"
 expect_err 'in close'
 finish_server

@@ -25,7 +25,7 @@ expect_answer 405 "PUT a file to /upload/NAME" "$url/upload/small"
 # A client that goes away in the middle leaves nothing behind.
 curl -sS --max-time 1 --limit-rate 100k -T "$work/big" "$url/upload/cut" >/dev/null 2>&1 || true
 no_parts() { [ -z "$(find "$work/files" -name '.*part')" ]; }
-until_true 5 no_parts || fail "left behind: $(ls -A "$work/files")"
+until_true 20 no_parts || fail "left behind: $(ls -A "$work/files")"
 [ ! -e "$work/files/cut" ] || fail "a file that has not arrived"
 stop TERM
 expect_code 0
