@@ -393,6 +393,7 @@ int answer_new_file(lua_State *L)
     lua_settop(L, 2);
     if (!lua_isnil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
+        error_check_options(L, 2, (const char *const[]){"type", NULL});
         typed = lua_getfield(L, 2, "type") != LUA_TNIL;
         if (typed) {
             luaL_checkstring(L, 3);

@@ -88,7 +88,7 @@ bool httpreq_parse_limit(lua_State *L, int index, uint64_t *bytes)
     return true;
 }
 
-/* options.limit of the table at index, else `otherwise`. */
+/* options.limit of the table at index, else `otherwise`. Raises for options that are not there. */
 static uint64_t check_limit(lua_State *L, int index, uint64_t otherwise)
 {
     uint64_t limit = otherwise;
@@ -100,6 +100,7 @@ static uint64_t check_limit(lua_State *L, int index, uint64_t otherwise)
         luaL_error(L, "limit is a count of bytes, or a string like \"64K\", \"8M\", \"2G\"");
     }
     lua_pop(L, 1);
+    error_check_options(L, index, (const char *const[]){"limit", NULL});
     return limit;
 }
 

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/near.h"
 #include "binding/ledger.h"
 
 static const struct row {
@@ -141,6 +142,31 @@ int error_return_word(lua_State *L, const char *word, const char *hint)
     lua_pushnil(L);
     error_push_word(L, word, hint);
     return 2;
+}
+
+int error_raise_unknown(lua_State *L, const char *what, const char *name, const struct near *near)
+{
+    if (near == NULL || near->best == NULL) {
+        return luaL_error(L, "%s '%s'", what, name);
+    }
+    return luaL_error(L, "%s '%s' ('%s'?)", what, name, near->best);
+}
+
+void error_check_options(lua_State *L, int index, const char *const *names)
+{
+    index = lua_absindex(L, index);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+        size_t length = 0;
+        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : "?";
+        struct near near;
+        near_init(&near, key, length);
+        for (size_t i = 0; names[i] != NULL; i++) {
+            near_try(&near, names[i]);
+        }
+        if (near.best == NULL || near.steps > 0) {
+            (void)error_raise_unknown(L, "options: there is no", key, &near); /* never returns */
+        }
+    }
 }
 
 int error_raise_ledger(lua_State *L, const struct ledger_error *error)

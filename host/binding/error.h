@@ -19,6 +19,7 @@
 
 struct lua_State;
 struct ledger_error;
+struct near;
 
 #define ERROR_TYPE "http.error"
 
@@ -49,6 +50,15 @@ int error_return_word(struct lua_State *L, const char *word, const char *hint);
 /* Raises the error value of a ledger failure: for failures at load that the call can judge, and for
  * property assignment. */
 int error_raise_ledger(struct lua_State *L, const struct ledger_error *error);
+
+/* Raises "<what> '<name>'", and which one may be meant. what: "options: there is no". near may be
+ * NULL. Never returns; int for `return`. */
+int error_raise_unknown(struct lua_State *L, const char *what, const char *name,
+                        const struct near *near);
+
+/* Raises when the table at index has a key that is not in the list, which NULL ends: an option that
+ * is misspelt must not be without effect. [-0,+0,v] */
+void error_check_options(struct lua_State *L, int index, const char *const *names);
 
 /* One line: "HttpAddUrlToUrlGroup http://localhost:8080/: ERROR_SHARING_VIOLATION (32), ...; hint
  * (app.lua:12)". Always terminated. For the log and the terminal. Returns out. */

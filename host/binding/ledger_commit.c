@@ -235,6 +235,11 @@ static ULONG fail_url(struct ledger *ledger, const struct node *node, ULONG code
     case ERROR_NOT_FOUND:
         snprintf(error->hint, sizeof error->hint, "this machine has no such address");
         break;
+    case ERROR_NOT_SUPPORTED:
+        if (slice_starts_with(slice_from_cstr(url), SLICE_LIT("https:"))) {
+            snprintf(error->hint, sizeof error->hint, "there is no TLS here: use http://");
+        }
+        break;
     default: break;
     }
     return code;

@@ -1,8 +1,10 @@
 #include "binding/object.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "binding/error.h"
 #include "binding/handlers.h"
 #include "binding/state.h"
@@ -310,6 +312,26 @@ static bool push_field(lua_State *L, const struct object *object, const char *ke
     return true;
 }
 
+/* Neither a field nor a method nor a property. */
+static int raise_unknown(lua_State *L, const struct object *object, const char *what,
+                         const char *key)
+{
+    static const char *const fields[] = {"name", "queue", "session", "group", "path", "prefixes"};
+    char text[64];
+    struct ledger_info info;
+    struct near near;
+    near_init(&near, key, strlen(key));
+    property_try_names(&near, property_bit(object->kind), false);
+    for (size_t i = 0; is_open(L, object, &info) && i < sizeof fields / sizeof fields[0]; i++) {
+        if (push_field(L, object, fields[i], &info)) {
+            near_try(&near, fields[i]);
+            lua_pop(L, 1);
+        }
+    }
+    (void)snprintf(text, sizeof text, "%s %s", type_names[object->kind], what);
+    return error_raise_unknown(L, text, key, &near);
+}
+
 /* object.key; upvalue 1: the methods [-0,+1,e] */
 int object_index(lua_State *L)
 {
@@ -343,7 +365,7 @@ int object_index(lua_State *L)
         property_push(L, on, key, &set)) {
         return 1;
     }
-    return luaL_error(L, "%s has no field '%s'", type_names[object->kind], key);
+    return raise_unknown(L, object, "has no field", key);
 }
 
 /* --- properties ---------------------------------------------------------------------------- */
@@ -386,7 +408,7 @@ int object_newindex(lua_State *L)
     } else if (on != 0 && property_read(L, on, key, 3, &change)) {
         code = ledger_set(state_of(L)->ledger, &caller.origin, object->id, &change, &error);
     } else {
-        return luaL_error(L, "%s has no property '%s'", type_names[object->kind], key);
+        return raise_unknown(L, object, "has no property", key);
     }
     return code == NO_ERROR ? 0 : error_raise_ledger(L, &error);
 }
@@ -424,6 +446,20 @@ static bool is_listed(const char *const *names, const char *key)
     return false;
 }
 
+/* Neither a property nor one of `others`. */
+static int raise_unknown_option(lua_State *L, uint32_t on, const char *const *others,
+                                const char *key)
+{
+    struct near near;
+    near_init(&near, key, strlen(key));
+    near_try(&near, "name");
+    for (; others != NULL && *others != NULL; others++) {
+        near_try(&near, *others);
+    }
+    property_try_names(&near, on, false);
+    return error_raise_unknown(L, "options: there is no", key, &near);
+}
+
 void object_read_options(lua_State *L, int index, uint32_t on, const char *const *others,
                          struct slice *name, struct properties *set)
 {
@@ -443,7 +479,7 @@ void object_read_options(lua_State *L, int index, uint32_t on, const char *const
             }
             name->p = lua_tolstring(L, -1, &name->len);
         } else if (!is_listed(others, key) && (on == 0 || !property_read(L, on, key, -1, set))) {
-            luaL_error(L, "options: there is no '%s'", key);
+            raise_unknown_option(L, on, others, key);
         }
     }
 }

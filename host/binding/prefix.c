@@ -57,6 +57,13 @@ static const char *take_port(struct slice *s, uint16_t *port)
     return NULL;
 }
 
+/* Whether s begins with a whole segment "." or "..". */
+static bool is_dot_segment(struct slice s)
+{
+    size_t dots = s.len > 1 && s.p[1] == '.' ? 2 : 1;
+    return s.len == dots || s.p[dots] == '/';
+}
+
 static const char *judge_path(struct slice path)
 {
     if (path.len == 0 || path.p[0] != '/') {
@@ -72,6 +79,10 @@ static const char *judge_path(struct slice path)
         }
         if (c == '/' && i > 0 && path.p[i - 1] == '/') {
             return "the path has an empty segment";
+        }
+        if (c == '.' && path.p[i - 1] == '/' &&
+            is_dot_segment(slice_make(path.p + i, path.len - i))) {
+            return "the path has a segment . or ..";
         }
     }
     return NULL;

@@ -6,6 +6,9 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/near.h"
+#include "binding/error.h"
+
 /* What kind of value a property has. */
 enum shape { SHAPE_COUNT, SHAPE_STATE, SHAPE_VERBOSITY };
 
@@ -308,9 +311,24 @@ static void read_timeouts(lua_State *L, uint32_t on, int index, struct propertie
         const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
         enum property_id id = find_row(on, name, true);
         if (id == PROPERTY_COUNT) {
-            luaL_error(L, "timeouts: there is no '%s'", name);
+            struct near near;
+            near_init(&near, name, strlen(name));
+            property_try_names(&near, on, true);
+            error_raise_unknown(L, "timeouts: there is no", name, &near);
         }
         read_one(L, id, lua_gettop(L), set);
+    }
+}
+
+void property_try_names(struct near *near, uint32_t on, bool members)
+{
+    for (enum property_id id = 0; id < PROPERTY_COUNT; id++) {
+        if (rows[id].in_timeouts == members && (rows[id].on & on) != 0) {
+            near_try(near, members ? rows[id].name + TIMEOUT_PREFIX_BYTES : rows[id].name);
+        }
+    }
+    if (!members && (on & (PROPERTY_ON_SESSION | PROPERTY_ON_GROUP)) != 0) {
+        near_try(near, TIMEOUTS);
     }
 }
 

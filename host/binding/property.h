@@ -27,6 +27,7 @@
 #include "binding/contract.h"
 
 struct lua_State;
+struct near;
 
 enum property_id {
     PROPERTY_ENTITY_BODY,
@@ -86,6 +87,10 @@ ULONG properties_apply(const struct contract *contract, const struct property_ta
 
 /* The script's name of a property: "timeouts.header_wait". */
 const char *property_name(enum property_id id);
+
+/* Tries the names of properties that objects of kind `on` have; members: those of the table
+ * `timeouts`. */
+void property_try_names(struct near *near, uint32_t on, bool members);
 
 /* Reads property `name` with the value at `index` into *set if objects of kind `on` have it:
  * [-0,+0,v] Returns false when there is no such property there; raises for a wrong value. nil reads

@@ -5,10 +5,12 @@
 
 #include <lauxlib.h>
 
+#include "base/near.h"
 #include "binding/address.h"
 #include "binding/cooked.h"
 #include "binding/answer.h"
 #include "binding/body.h"
+#include "binding/error.h"
 #include "binding/query.h"
 #include "binding/state.h"
 #include "binding/stream.h"
@@ -204,21 +206,35 @@ static int get_field(lua_State *L, const struct field *field, struct request *r)
     return 1;
 }
 
+/* The key is at index 2, the table of all names is upvalue 1. Never returns. */
+static int raise_no_field(lua_State *L)
+{
+    struct near near;
+    size_t length = 0;
+    if (lua_type(L, 2) != LUA_TSTRING) {
+        return luaL_error(L, "http.request has no field of type %s", luaL_typename(L, 2));
+    }
+    const char *key = lua_tolstring(L, 2, &length);
+    near_init(&near, key, length);
+    for (lua_pushnil(L); lua_next(L, lua_upvalueindex(1)) != 0; lua_pop(L, 1)) {
+        near_try(&near, lua_tostring(L, -2));
+    }
+    return error_raise_unknown(L, "http.request has no field", key, &near);
+}
+
 /* request[name]; upvalue 1: methods by name, and fields as light userdata. [-0, +1, e] */
 static int index_request(lua_State *L)
 {
-    if (lua_gettop(L) != 2) {
-        lua_settop(L, 2);
-    }
+    lua_pushvalue(L, 2); /* kept for raise_no_field */
     int type = lua_rawget(L, lua_upvalueindex(1));
     if (type == LUA_TFUNCTION) {
         return 1;
     }
     struct request *r = request_type_check(L, 1);
     if (type != LUA_TLIGHTUSERDATA) {
-        return 1; /* nil: no such field */
+        return raise_no_field(L);
     }
-    return get_field(L, lua_touserdata(L, 2), r);
+    return get_field(L, lua_touserdata(L, -1), r);
 }
 
 static int newindex_request(lua_State *L)

@@ -79,7 +79,8 @@ static int add_route(lua_State *L, struct slice method, int path_arg)
     ULONG code = router_tree_add(r, &added, &other);
     if (code != NO_ERROR) {
         return other == NULL ? luaL_error(L, "not enough memory")
-                             : luaL_error(L, "this route was added at %s", other);
+                             : luaL_error(L, "%s %s was added at %s",
+                                          method.len == 0 ? "any" : method.p, path.p, other);
     }
     lua_settop(L, 1);
     return 1;

@@ -242,8 +242,19 @@ static struct route *find_route(const struct branch *branch, struct slice method
 
 /* --- adding a route ------------------------------------------------------------------------ */
 
+static bool has_segment(struct slice path, struct slice wanted)
+{
+    while (path.len > 0) {
+        if (slice_equal(next_segment(&path), wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *router_tree_judge(struct slice path, uint32_t *param_count)
 {
+    const struct slice whole = path;
     uint32_t segments = 0;
     *param_count = 0;
     if (path.len == 0 || path.p[0] != '/') {
@@ -253,6 +264,7 @@ const char *router_tree_judge(struct slice path, uint32_t *param_count)
         return "the path is too long";
     }
     while (path.len > 0) {
+        struct slice before = slice_make(whole.p, (size_t)(path.p - whole.p));
         struct slice segment = next_segment(&path);
         segments++;
         if (segment.len == 0 && path.len > 0) {
@@ -262,6 +274,9 @@ const char *router_tree_judge(struct slice path, uint32_t *param_count)
             ++*param_count;
             if (segment.len == 1) {
                 return "a parameter has no name";
+            }
+            if (has_segment(before, segment)) {
+                return "two parameters have one name";
             }
         } else if (segment.len > 0 && memchr(segment.p, '*', segment.len) != NULL) {
             return "there are no '*' segments";

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/slice.h"
 #include "cli/cores.h"
 
@@ -173,7 +174,8 @@ struct parse {
     const char *last; /* the option that narrowed it */
 };
 
-#define DEV_DRAIN_NS UINT64_C(1000000000)
+#define DEV_DRAIN_NS     UINT64_C(1000000000)
+#define LIMIT_MEMORY_MIN ((size_t)128 * 1024) /* about what an empty Lua state needs */
 
 static bool fail(struct parse *parse, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -186,6 +188,16 @@ static bool fail(struct parse *parse, const char *format, ...)
     (void)vsnprintf(parse->error, OPTIONS_ERROR_BYTES, format, args);
     va_end(args);
     return false;
+}
+
+const char *options_nearest_command(const char *word)
+{
+    struct near near;
+    near_init(&near, word, strlen(word));
+    for (const struct command_row *row = command_rows; row->name != NULL; row++) {
+        near_try(&near, row->name);
+    }
+    return near.best;
 }
 
 static bool is_in(const char *const *list, const char *name, size_t length)
@@ -257,7 +269,8 @@ static bool set_limit(struct parse *parse, const char *text)
     struct slice name = slice_make(text, value == NULL ? 0 : (size_t)(value - text));
     bool ok = false;
     if (value != NULL && slice_equal(name, SLICE_LIT("memory"))) {
-        ok = parse_bytes(value + 1, &limits->memory_bytes);
+        ok = parse_bytes(value + 1, &limits->memory_bytes) &&
+             limits->memory_bytes >= LIMIT_MEMORY_MIN;
     } else if (value != NULL) {
         uint64_t *place = slice_equal(name, SLICE_LIT("load"))      ? &limits->load_ns
                           : slice_equal(name, SLICE_LIT("resume"))  ? &limits->resume_ns
@@ -265,9 +278,10 @@ static bool set_limit(struct parse *parse, const char *text)
                                                                     : NULL;
         ok = place != NULL && parse_seconds(value + 1, place) && *place > 0;
     }
-    return ok ||
-           fail(parse, "--limit %s: load=S, resume=S, request=S (seconds above 0) or memory=256M",
-                text);
+    return ok || fail(parse,
+                      "--limit %s: load=S, resume=S, request=S (seconds above 0) or memory=256M "
+                      "(from 128K)",
+                      text);
 }
 
 /* A new string of both; NULL: no memory. */
@@ -536,6 +550,14 @@ static bool refuse_unknown(struct parse *parse, const char *text, int letter)
     size_t length = strcspn(text + 2, "=");
     if (is_in(planned_options, text + 2, length)) {
         return fail(parse, "%s is not built yet", text);
+    }
+    struct near near;
+    near_init(&near, text + 2, length);
+    for (const struct option_row *row = option_rows; row->name != NULL; row++) {
+        near_try(&near, row->name);
+    }
+    if (near.best != NULL) {
+        return fail(parse, "unknown option %s (--%s?)", text, near.best);
     }
     return fail(parse, "unknown option %s (a script's own options go behind --)", text);
 }

@@ -119,3 +119,6 @@ void options_deinit(struct options *options);
 
 /* NULL: no such command. */
 const struct command_row *options_find_command(const char *name);
+
+/* The command that was perhaps meant by the word; NULL: none is near. */
+const char *options_nearest_command(const char *word);

@@ -264,6 +264,19 @@ static void tell_missing_loop(const struct term *term, enum loop_backend backend
     }
 }
 
+/* A command that was misspelled is taken for a file. NULL: it was not. */
+static const char *find_meant_command(const struct options *options)
+{
+    const char *command =
+        options->word_count == 1 ? options_nearest_command(options->words[0]) : NULL;
+    FILE *file = command == NULL ? NULL : fopen(options->words[0], "r");
+    if (file != NULL) {
+        (void)fclose(file); /* nothing was written */
+        return NULL;
+    }
+    return command;
+}
+
 /* The end of a run in words: what was wrong, its cure, and the verdict as the last line. */
 static void tell_verdict(struct serve *serve, const struct host_verdict *verdict, int code)
 {
@@ -271,9 +284,16 @@ static void tell_verdict(struct serve *serve, const struct host_verdict *verdict
                         verdict->cause == HOST_CAUSE_INTERNAL;
     const struct host_event event = {
         .kind = HOST_EVENT_SUMMARY, .cause = verdict->cause, .code = code, .text = verdict->reason};
+    const char *command =
+        verdict->cause == HOST_CAUSE_LOAD ? find_meant_command(serve->options) : NULL;
     if (failed_start) {
         term_error(&serve->term, verdict->reason);
         put_error(serve, verdict);
+    }
+    if (command != NULL) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "the command %s? (moonlatch help)", command);
+        term_hint(&serve->term, text);
     }
     term_hint(&serve->term, serve->term.quiet && code == 0 ? NULL : verdict->hint);
     put_event(serve, "summary", &event);
@@ -318,8 +338,8 @@ int serve_command(const struct options *options)
     if (serve.is_ready) {
         ready_clean(options);
     }
-    signals_close();
     tell_verdict(&serve, &verdict, code);
+    signals_close(); /* last: by default SIGPIPE ends a process whose reader has gone */
 out:
     buf_deinit(&serve.script);
     free(serve.sources);

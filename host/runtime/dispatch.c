@@ -1,6 +1,7 @@
 #include "runtime/dispatch.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -186,6 +187,42 @@ static int serve(lua_State *L)
     return handled(L, status, (lua_KContext)r);
 }
 
+/* Whether a traceback has a line of Lua. */
+static bool names_lua(const char *trace)
+{
+    for (; trace != NULL && (trace = strstr(trace, "\n\t")) != NULL; trace += 2) {
+        if (strncmp(trace + 2, "[C]", 3) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the handler stands in the script, for what it returned: it is not on the stack any more. */
+static bool find_handler(lua_State *L, struct request *r, char *out, size_t out_bytes)
+{
+    struct router_match match = {0};
+    lua_Debug where;
+    int top = lua_gettop(L);
+    if (r->phase != REQUEST_LIVE || lua_checkstack(L, 8) == 0) {
+        return false;
+    }
+    const struct handler_entry *entry = state_push_handler(r->state, L, r->http->UrlContext);
+    bool found = entry != NULL;
+    if (found && entry->kind == HANDLER_ROUTER) {
+        found = router_match(L, -1, httpreq_method(r), httpreq_path(r), entry->segments, &match) ==
+                ROUTER_FOUND;
+        router_match_release(&match);
+    }
+    if (found && lua_isfunction(L, -1)) {
+        found = lua_getinfo(L, ">S", &where) != 0;
+        (void)snprintf(out, out_bytes, "returned by the handler at %s:%d", where.short_src,
+                       where.linedefined);
+    }
+    lua_settop(L, top);
+    return found && out[0] != '\0';
+}
+
 /* What failed is moved to the main thread: the coroutine cannot call anything any more. */
 static void fail(struct task *t, struct request *r, int nresults)
 {
@@ -196,19 +233,26 @@ static void fail(struct task *t, struct request *r, int nresults)
     }
     lua_xmove(t->co, L, nresults);
     int first = lua_gettop(L) - nresults + 1;
-    answer_failure(L, r, first, nresults > 1 ? lua_tostring(L, first + 1) : NULL);
+    const char *trace = nresults > 1 ? lua_tostring(L, first + 1) : NULL;
+    char site[160] = "";
+    if (!names_lua(trace) && find_handler(L, r, site, sizeof site)) {
+        trace = site;
+    }
+    answer_failure(L, r, first, trace);
     lua_pop(L, nresults);
 }
 
 static void handler_ended(struct task *t, enum task_end end, int nresults)
 {
     struct request *r = t->owner;
+    char what[160];
     switch (end) {
     case TASK_RETURNED: assert(r->phase == REQUEST_ENDED); break;
     case TASK_FAILED: fail(t, r, nresults); break;
     case TASK_KILLED:
-        log_write(t->state->log, LOG_LEVEL_WARN, "a handler was stopped: %s",
-                  lua_type(t->co, -1) == LUA_TSTRING ? lua_tostring(t->co, -1) : "");
+        httpreq_describe(r, what, sizeof what);
+        log_write(t->state->log, LOG_LEVEL_WARN, "%s: the handler was %s", what,
+                  lua_type(t->co, -1) == LUA_TSTRING ? lua_tostring(t->co, -1) : "stopped");
         /* fall through */
     case TASK_CANCELLED:
     case TASK_EXITED:

@@ -16,10 +16,11 @@
 
 /* Text of an error raised by the guard; static because a killed task keeps the pointer. */
 static const char too_long_task[] =
-    "stopped by the host: the task has run for longer than the request limit";
-static const char too_long_resume[] =
-    "stopped by the host: it has run for longer than the resume limit where it cannot be suspended";
-static const char too_long_load[] = "stopped by the host: loading takes longer than the load limit";
+    "stopped by the host: longer than the request limit (--limit request)";
+static const char too_long_resume[] = "stopped by the host: longer than the resume limit (--limit "
+                                      "resume) where it cannot be suspended";
+static const char too_long_load[] =
+    "stopped by the host: loading takes longer than the load limit (--limit load)";
 
 /* luaL_error would name the caller: inside a hook the function that runs is level 0. */
 static void raise_here(lua_State *L, const char *why)
@@ -36,6 +37,11 @@ static void raise_here(lua_State *L, const char *why)
 static void end_task(lua_State *L, const char *why)
 {
     if (task_is_yieldable(L)) {
+        lua_Debug here = {0};
+        if (lua_getstack(L, 0, &here) == 1 && lua_getinfo(L, "Sl", &here) != 0) {
+            log_write(state_of(L)->log, LOG_LEVEL_WARN, "%s:%d: too long in one task",
+                      here.short_src, here.currentline);
+        }
         task_preempt_kill(L, why);
         return;
     }

@@ -77,6 +77,9 @@ static void prefix_malformed_is_refused(void **state)
         "/a\nb",
         "/a//",
         "//",
+        "/./a",
+        "/a/..",
+        "http://h:1/..",
         "/\x7f",
     };
     struct prefix p;

@@ -177,7 +177,7 @@ static void router_same_route_twice_names_the_first(void **state)
 
 static void router_paths_of_routes_are_judged(void **state)
 {
-    static const char *const bad[] = {"", "users", "/a//b", "/:", "/a/:/b", "/files/*"};
+    static const char *const bad[] = {"", "users", "/a//b", "/:", "/a/:/b", "/files/*", "/:a/x/:a"};
     char longest[ROUTER_SEGMENTS_MAX * 2 + 3] = "";
     char params[ROUTER_PARAMS_MAX * 3 + 4] = "";
     struct pool pool = {0};
@@ -191,11 +191,12 @@ static void router_paths_of_routes_are_judged(void **state)
     }
     for (size_t i = 0; i < ROUTER_PARAMS_MAX; i++) {
         memcpy(params + 3 * i, "/:a", 4);
+        params[3 * i + 2] = (char)('a' + (int)i);
     }
     assert_int_equal(add(r, "GET", longest), NO_ERROR);
     assert_int_equal(add(r, "GET", params), NO_ERROR);
     memcpy(longest + 2 * ROUTER_SEGMENTS_MAX, "/a", 3);
-    memcpy(params + 3 * ROUTER_PARAMS_MAX, "/:a", 4);
+    memcpy(params + 3 * ROUTER_PARAMS_MAX, "/:z", 4);
     assert_int_equal(add(r, "GET", longest), ERROR_INVALID_PARAMETER);
     assert_int_equal(add(r, "GET", params), ERROR_INVALID_PARAMETER);
     /* A peer's longer path is not found, and costs no stack. */

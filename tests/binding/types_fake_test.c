@@ -512,7 +512,7 @@ static void types_router_is_called_from_lua(void **state)
     assert_contains(run_badly(c, "http.router():get('/x')"), "function expected, got no value");
     assert_contains(run_badly(c, "http.router():route('G T', '/x', print)"), "not a method");
     assert_contains(run_badly(c, "local r = http.router()\nr:get('/x', print)\nr:get('/x', print)"),
-                    "app.lua:3: this route was added at app.lua:2");
+                    "app.lua:3: GET /x was added at app.lua:2");
 }
 
 static void types_every_entry_is_documented(void **state)

@@ -114,6 +114,8 @@ static void options_wrong_lines_are_refused(void **state)
 {
     static const char *const rows[][5] = {
         {"--wibble", "a.lua", NULL, NULL, "unknown option --wibble"},
+        {"--wokers", "2", "a.lua", NULL, "unknown option --wokers (--workers?)"},
+        {"--drian=2", "a.lua", NULL, NULL, "(--drain?)"},
         {"a.lua", "-Z", NULL, NULL, "unknown option -Z"},
         {"a.lua", "--work", "2", NULL, "--workers?"},
         {"a.lua", "--tls", NULL, NULL, "not built yet"},
@@ -132,6 +134,7 @@ static void options_wrong_lines_are_refused(void **state)
         {"a.lua", "--set", "novalue", NULL, "K=V"},
         {"a.lua", "--limit", "speed=1", NULL, "memory=256M"},
         {"a.lua", "--limit", "memory=0", NULL, "memory=256M"},
+        {"a.lua", "--limit", "memory=127K", NULL, "from 128K"},
         {"a.lua", "--trace", "all", NULL, "close or calls"},
         {"a.lua", "--loop", "kqueue", NULL, "epoll or io_uring"},
         {"a.lua", "-l", "https://localhost:1", NULL, "only http://"},
