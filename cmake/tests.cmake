@@ -161,6 +161,7 @@ if(TARGET moonlatch AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND NOT ML_SA
   add_executable(bench_steady ${tests_dir}/bench/steady.c)
   target_link_libraries(bench_steady PRIVATE ml_flags)
   add_dependencies(program_tests bench_steady)
+  register_test(bench smoke ${tests_dir}/bench/smoke_test.sh sh ${tests_dir}/bench/smoke_test.sh)
   register_test(bench instructions ${tests_dir}/bench/instructions.sh
                 sh ${tests_dir}/bench/instructions.sh $<TARGET_FILE:bench_steady>
                 "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_SYSTEM_PROCESSOR} \

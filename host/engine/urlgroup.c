@@ -256,11 +256,11 @@ static void remove_all(struct engine *engine, struct urlgroup *group)
     }
 }
 
+/* The newest first: a program that ends removes its URLs in that order, all ten thousand. */
 static struct registration *find_registration(struct urlgroup *group, struct slice url)
 {
-    struct list_node *node, *next;
-    LIST_FOREACH_SAFE(node, next, &group->registrations)
-    {
+    const struct list_node *end = &group->registrations.head;
+    for (struct list_node *node = end->prev; node != end; node = node->prev) {
         struct registration *registration = LIST_ITEM(node, struct registration, group_link);
         if (slice_equal(registration->url, url)) {
             return registration;

@@ -1,365 +1,264 @@
--- Measures the host beside its lower bound and two peers: each server on core 0, the load on
--- core 1, rounds interleaved, medians of the ratios within a round. Prints Markdown.
+-- Measures the host beside its lower bound and two peers: each server on the first core, the load
+-- on the second. Prints Markdown. Options and method: docs/performance.md.
 local here = arg[0]:match("^(.*)/[^/]*$")
 package.path = here .. "/?.lua;" .. package.path
+local measure = require "measure"
 local peers = require "peers"
+local process = require "process"
+local report = require "report"
+local server = require "server"
 
-local work_dir = assert(os.getenv("BENCH_DIR"), "start it with ./dev bench")
-
+-- goal: the ratio to the bound that the project has set itself; text: for the README.
 local workloads = {
-  { name = "hello", path = "/" },
-  { name = "user", path = "/user/42?x=seven" },
-  { name = "echo", path = "/", load = "echo" },
-  { name = "routes", path = "/route/99/item" },
-  { name = "c1000", path = "/", connections = 1000 },
-  { name = "close", path = "/", load = "close" },
-  { name = "pipe16", path = "/", load = "pipe16" },
+  { name = "hello", path = "/", goal = 1.04, text = "hello, 13 bytes from a handler" },
+  { name = "user", path = "/user/42?x=seven", goal = 1.08,
+    text = "a path and a query parameter, JSON" },
+  { name = "echo", path = "/", script = "echo", post = 1024, goal = 1.09, text = "echo of 1 KiB" },
+  { name = "routes", path = "/route/99/item", goal = 1.05, text = "the last of 100 routes" },
+  { name = "c1000", path = "/", connections = 1000, goal = 1.05,
+    text = "hello on 1,000 connections" },
+  { name = "close", path = "/", script = "close", goal = 1.03,
+    text = "hello, a connection per request" },
+  { name = "pipe16", path = "/", script = "pipe16", goal = 1.5,
+    text = "hello, 16 requests in one write" },
+  { name = "s16k", path = "/file.txt", goal = 0.9, text = "a file of 16 KiB" },
+  { name = "s1m", path = "/file.txt", goal = 0.7, text = "a file of 1 MiB" },
 }
 
--- ---------------------------------------------------------------------------------- processes --
+local all_servers = { "bound", "moonlatch", "nginx", "lighttpd" }
+local readme_titles = { moonlatch = "Moonlatch", nginx = "nginx, Lua module (LuaJIT)",
+  lighttpd = "lighttpd, mod_magnet (Lua 5.4)" }
 
-local function note(format, ...)
-  io.stderr:write("bench: ", format:format(...), "\n")
+local function case_of(name, workload)
+  return {
+    label = workload.name .. ", " .. name, path = workload.path, post = workload.post,
+    script = workload.script and server.script(workload.script),
+    connections = workload.connections,
+    command = function(dir, port) return peers[name](dir, workload.name, port) end,
+  }
 end
 
--- The output of a shell command, and whether it ended well.
-local function output_of(command)
-  local pipe = assert(io.popen(command, "r"))
-  local text = pipe:read("a")
-  return text, (pipe:close())
+-- -------------------------------------------------------------------------------------- tables --
+
+local function ratio_cell(result)
+  if result.failed or #result.ratio == 0 then return "-" end
+  local low, high = measure.extremes(result.ratio)
+  return ("%.2f (%.2f-%.2f)"):format(measure.median(result.ratio), low, high)
+    .. (result.errors > 0 and (" %d errors"):format(result.errors) or "")
 end
 
-local function read_file(path)
-  local file <close> = io.open(path, "r")
-  return file and file:read("a")
+local function detail_cell(result)
+  if result.failed or #result.rate == 0 then return "-" end
+  return ("%.1f k/s, %.0f / %.0f us, %s"):format(measure.median(result.rate) / 1000,
+    measure.median(result.p50), measure.median(result.p99),
+    result.calls and ("%.2f"):format(result.calls) or "-")
 end
 
--- Starts a command in the background, written down for the clean-up. Returns its process id.
-local function start_process(command, log)
-  local pid = output_of(("%s >%s 2>&1 </dev/null & echo $!"):format(command, log)):match("%d+")
-  local list <close> = assert(io.open(work_dir .. "/pids", "a"))
-  list:write(pid, "\n")
-  return pid
+-- Measures one workload. Returns results by server name.
+local function play(workload, options)
+  process.note("%s: %s; %d rounds of %g s", workload.name, table.concat(options.servers, ", "),
+    options.rounds, options.seconds)
+  local cases, by_name = {}, {}
+  for i, name in ipairs(options.servers) do cases[i] = case_of(name, workload) end
+  local results = measure.side_by_side(cases, options)
+  for i, name in ipairs(options.servers) do
+    by_name[name] = results[cases[i].label]
+    if by_name[name].failed then options.failures = options.failures + 1 end
+  end
+  return by_name
 end
 
-local function stop_process(pid)
-  os.execute(("kill %s 2>/dev/null; i=0; while kill -0 %s 2>/dev/null && [ $i -lt 100 ];"
-    .. " do sleep 0.05; i=$((i + 1)); done"):format(pid, pid))
+local function machine(options)
+  local cpu = (process.read_file("/proc/cpuinfo") or ""):match("model name%s*:%s*([^\n]*)") or "?"
+  local text = "%s, %s cores, Linux %s, loopback; %d rounds of %g s, %d connections unless said."
+  return text:format(cpu, process.output_of("nproc"):match("%d+"),
+    process.output_of("uname -r"):match("%S+"), options.rounds, options.seconds, server.connections)
 end
 
--- The process and what it started (a master has workers).
-local function family(pid)
-  local all = { pid }
-  local children = read_file(("/proc/%s/task/%s/children"):format(pid, pid)) or ""
-  for child in children:gmatch("%d+") do all[#all + 1] = child end
-  return all
-end
-
--- CPU time used so far, in microseconds: what the scheduler counted, per thread, in nanoseconds.
-local function cpu_time(pid)
-  local total = 0
-  for _, member in ipairs(family(pid)) do
-    for line in output_of(("cat /proc/%s/task/*/schedstat"):format(member)):gmatch("[^\n]+") do
-      total = total + tonumber(line:match("^%d+")) / 1000
+local function report_readme(options, results)
+  local lines = { machine(options), "", "| workload |", "|---|" }
+  for _, name in ipairs(options.servers) do
+    if name ~= "bound" then
+      lines[3] = lines[3] .. " " .. (readme_titles[name] or name) .. " |"
+      lines[4] = lines[4] .. "---|"
     end
   end
-  return total
-end
-
--- Memory in KiB: proportional share of what is resident; `key` of smaps_rollup.
-local function memory(pid, key)
-  local total = 0
-  for _, member in ipairs(family(pid)) do
-    local rollup = read_file("/proc/" .. member .. "/smaps_rollup") or ""
-    total = total + (tonumber(rollup:match(key .. ":%s+(%d+)")) or 0)
-  end
-  return total
-end
-
--- ------------------------------------------------------------------------------------ servers --
-
-local function free_port()
-  return tonumber((output_of("build/bench/bound -f")))
-end
-
-local function curl(server, workload)
-  local options = workload.load == "echo" and "-d " .. ("x"):rep(1024) or ""
-  return output_of(("curl -s -m 2 %s -w '\\n%%{http_code}' 'http://127.0.0.1:%d%s'")
-    :format(options, server.port, workload.path))
-end
-
--- Starts a server for a workload and sees that it answers. Returns it, or nil and why not.
-local function start_server(name, workload, prefix, suffix)
-  local dir = ("%s/%s-%s"):format(work_dir, name, workload.name)
-  os.execute("mkdir -p " .. dir)
-  local server = { name = name, port = free_port(), log = dir .. "/log" }
-  local command = peers[name](dir, workload.name, server.port)
-  server.pid = start_process(("taskset -c 0 %s %s %s"):format(prefix or "", command, suffix or ""),
-    server.log)
-  for _ = 1, 200 do
-    local body, code = curl(server, workload):match("^(.*)\n(%d+)$")
-    if code ~= "000" then
-      server.body = body
-      if code == "200" then return server end
-      stop_process(server.pid)
-      return nil, "answered " .. code
-    end
-    if not os.execute("kill -0 " .. server.pid .. " 2>/dev/null") then break end
-    os.execute("sleep 0.05")
-  end
-  stop_process(server.pid)
-  return nil, "did not start: " .. (read_file(server.log) or ""):sub(1, 400)
-end
-
--- --------------------------------------------------------------------------------- measurement --
-
--- Loads the server for some seconds. Returns requests, requests a second, p99 in us, errors.
-local function load_server(server, workload, seconds)
-  local script = workload.load and ("-s %s/load/%s.lua"):format(here, workload.load) or ""
-  local text = output_of(("taskset -c 1 wrk --latency -t1 -c%d -d%gs %s"
-    .. " 'http://127.0.0.1:%d%s' 2>&1"):format(workload.connections or 32, seconds, script,
-    server.port, workload.path))
-  local requests = tonumber(text:match("(%d+) requests in"))
-  if not requests then error("wrk: " .. text) end
-  local errors = tonumber(text:match("Non%-2xx or 3xx responses: (%d+)")) or 0
-  for count in (text:match("Socket errors:([^\n]*)") or ""):gmatch("%d+") do
-    errors = errors + tonumber(count)
-  end
-  local value, unit = text:match("99%%%s+([%d.]+)(%a+)")
-  local scale = { us = 1, ms = 1e3, s = 1e6, m = 6e7 }
-  return requests, tonumber(text:match("Requests/sec:%s+([%d.]+)")),
-    tonumber(value) * (scale[unit] or 0), errors
-end
-
-local function median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  local middle = (#sorted + 1) // 2
-  if #sorted % 2 == 1 then return sorted[middle] end
-  return (sorted[middle] + sorted[middle + 1]) / 2
-end
-
-local function extremes(list)
-  return math.min(table.unpack(list)), math.max(table.unpack(list))
-end
-
--- Fewer answers than this in a round: something else had the machine. The round is done again.
-local ROUND_REQUESTS_MIN = 1000
-
--- One round over all servers: a list of { cpu, rate, p99, errors }, or nil for a disturbed one.
-local function measure_round(servers, workload, seconds)
-  local round = {}
-  for i, server in ipairs(servers) do
-    local before = cpu_time(server.pid)
-    local requests, rate, p99, errors = load_server(server, workload, seconds)
-    if requests < ROUND_REQUESTS_MIN then
-      note("%s, %s: %d answers in a round, done again", workload.name, server.name, requests)
-      return nil
-    end
-    round[i] = { cpu = (cpu_time(server.pid) - before) / requests, rate = rate, p99 = p99,
-      errors = errors }
-  end
-  return round
-end
-
--- Runs one workload over the servers. Returns, by server name: lists by round of cpu (us a
--- request), ratio (to the bound of the same round), rate, p99; errors over all rounds.
-local function measure(workload, names, options)
-  local servers, results, failures = {}, {}, {}
-  for _, name in ipairs(names) do
-    local server, why = start_server(name, workload)
-    if server and servers[1] and server.body ~= servers[1].body then
-      stop_process(server.pid)
-      server, why = nil, "answers other bytes: " .. server.body:sub(1, 60)
-    end
-    if server then
-      servers[#servers + 1] = server
-      results[name] = { cpu = {}, ratio = {}, rate = {}, p99 = {}, errors = 0 }
-      load_server(server, workload, 1)
-    else
-      failures[name] = why
-      note("%s, %s: %s", workload.name, name, why)
-    end
-  end
-  local count, tries = 0, 0
-  while count < options.rounds and tries < 3 * options.rounds do
-    tries = tries + 1
-    local round = measure_round(servers, workload, options.seconds)
-    if round then
-      count = count + 1
-      for i, server in ipairs(servers) do
-        local result = results[server.name]
-        result.cpu[count], result.ratio[count] = round[i].cpu, round[i].cpu / round[1].cpu
-        result.rate[count], result.p99[count] = round[i].rate, round[i].p99
-        result.errors = result.errors + round[i].errors
+  for _, workload in ipairs(options.workloads) do
+    local line = "| " .. workload.text .. " |"
+    for _, name in ipairs(options.servers) do
+      if name ~= "bound" then
+        line = line .. " " .. ratio_cell(results[workload.name][name]) .. " |"
       end
     end
+    lines[#lines + 1] = line
   end
-  for _, server in ipairs(servers) do stop_process(server.pid) end
-  return results, failures
-end
-
--- User-space instructions a request, counted while the load runs.
-local function instructions(name, workload)
-  local out = ("%s/callgrind.%s"):format(work_dir, name)
-  local prefix = "valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file=" .. out
-    .. (name == "nginx" and " --trace-children=no" or "")
-  local server, why = start_server(name, workload, prefix)
-  if not server then
-    note("instructions, %s: %s", name, why)
-    return nil
-  end
-  load_server(server, workload, 1)
-  output_of(("callgrind_control -i on %s 2>&1"):format(server.pid))
-  local requests = load_server(server, workload, 3)
-  output_of(("callgrind_control -i off %s 2>&1"):format(server.pid))
-  output_of(("callgrind_control -d %s 2>&1"):format(server.pid)) -- not all end well under valgrind
-  local total = (read_file(out .. ".1") or ""):match("\ntotals: (%d+)")
-  stop_process(server.pid)
-  return total and total ~= "0" and tonumber(total) / requests or nil
-end
-
--- Memory at start in KiB, and what one idle connection that was used once adds, in bytes.
-local function footprint(name, workload, connections)
-  local server, why = start_server(name, workload)
-  if not server then
-    note("memory, %s: %s", name, why)
-    return nil
-  end
-  local at_start, before = memory(server.pid, "Pss"), memory(server.pid, "Private_Dirty")
-  local hold = assert(io.popen(("build/bench/idle %d %d / >%s/held"):format(server.port,
-    connections, work_dir), "w"))
-  for _ = 1, 100 do
-    if (read_file(work_dir .. "/held") or ""):match("held") then break end
-    os.execute("sleep 0.1")
-  end
-  local grown = (memory(server.pid, "Private_Dirty") - before) * 1024 / connections
-  hold:close()
-  os.remove(work_dir .. "/held")
-  stop_process(server.pid)
-  return at_start, grown
-end
-
--- -------------------------------------------------------------------------------------- report --
-
-local function row(cells)
-  print("| " .. table.concat(cells, " | ") .. " |")
-end
-
-local function head(cells)
-  row(cells)
-  print("|" .. ("---|"):rep(#cells))
-end
-
-local function report_workload(workload, names, results)
-  local bound = results.bound
-  if not bound or #bound.cpu == 0 then
-    note("%s: no undisturbed round", workload.name)
-    return
-  end
-  local cells = { workload.name, ("%.2f"):format(median(bound.cpu)) }
-  for _, name in ipairs(names) do
-    local result = results[name]
-    if name == "bound" then goto continue end
-    if result then
-      local low, high = extremes(result.ratio)
-      cells[#cells + 1] = ("**%.2f** (%.2f-%.2f)%s"):format(median(result.ratio), low, high,
-        result.errors > 0 and (" %d errors"):format(result.errors) or "")
-    else
-      cells[#cells + 1] = "-"
-    end
-    ::continue::
-  end
-  for _, name in ipairs(names) do
-    local result = results[name]
-    cells[#cells + 1] = result and ("%.0f / %.0f"):format(median(result.rate) / 1000,
-      median(result.p99)) or "-"
-  end
-  row(cells)
+  report.keep("readme", lines)
 end
 
 local function report_speed(options)
-  local cells = { "workload", "bound, us CPU" }
+  local results = {}
+  report.begin "speed"
+  report.say("%s CPU time of the server per request, as a ratio to the bound of the same round: the"
+    .. " median, and the range of the rounds.", machine(options))
+  report.say ""
+  local cells = { "workload", "bound, us" }
   for _, name in ipairs(options.servers) do
-    if name ~= "bound" then cells[#cells + 1] = name .. ", ratio (range)" end
+    if name ~= "bound" then cells[#cells + 1] = name end
   end
-  for _, name in ipairs(options.servers) do cells[#cells + 1] = name .. ", k/s / p99 us" end
-  head(cells)
+  cells[#cells + 1] = "goal"
+  report.head(cells)
   for _, workload in ipairs(options.workloads) do
-    note("%s: %d servers, %d rounds of %g s", workload.name, #options.servers, options.rounds,
-      options.seconds)
-    report_workload(workload, options.servers, (measure(workload, options.servers, options)))
-    io.stdout:flush()
+    local result = play(workload, options)
+    results[workload.name] = result
+    cells = { workload.name, #result.bound.cpu > 0 and ("%.2f"):format(measure.median(
+      result.bound.cpu)) or "-" }
+    for _, name in ipairs(options.servers) do
+      if name ~= "bound" then cells[#cells + 1] = ratio_cell(result[name]) end
+    end
+    cells[#cells + 1] = ("%.2f"):format(workload.goal)
+    report.row(cells)
   end
+  report.begin "detail"
+  report.say "Requests a second, latency (50 % / 99 %), system calls a request:"
+  report.say ""
+  report.head { "workload", table.unpack(options.servers) }
+  for _, workload in ipairs(options.workloads) do
+    cells = { workload.name }
+    for _, name in ipairs(options.servers) do
+      cells[#cells + 1] = detail_cell(results[workload.name][name])
+    end
+    report.row(cells)
+  end
+  report_readme(options, results)
 end
 
 local function report_cost(options)
-  print()
-  head { "server", "memory at start, KiB", "idle connection, bytes",
+  report.begin "cost"
+  report.head { "server", "memory at start, KiB (Pss)", "resident, KiB", "idle connection, bytes",
     "instructions a request (hello)" }
   for _, name in ipairs(options.servers) do
-    local at_start, each = footprint(name, workloads[1], options.idle)
-    local count = options.instructions and instructions(name, workloads[1])
-    row { name, at_start and ("%d"):format(at_start) or "-",
-      each and ("%.0f"):format(each) or "-", count and ("%.0f"):format(count) or "-" }
-    io.stdout:flush()
+    local case = case_of(name, workloads[1])
+    local pss, resident, each = measure.footprint(case, options.idle)
+    if not pss then process.note("memory, %s: %s", name, resident) end
+    local count = options.instructions and server.instructions(case)
+    report.row { name, pss and ("%d"):format(pss) or "-", pss and ("%d"):format(resident) or "-",
+      pss and ("%.0f"):format(each) or "-", count and ("%.0f"):format(count) or "-" }
   end
 end
 
 -- ------------------------------------------------------------------------------------- options --
 
-local function pick(list, text, name_of)
+local function names_of(list)
+  local names = {}
+  for i, item in ipairs(list) do names[i] = item.name end
+  return names
+end
+
+local function pick(option, text, list, names)
   local chosen = {}
   for word in text:gmatch("[^,]+") do
     local found
-    for _, item in ipairs(list) do
-      if name_of(item) == word then found = item end
+    for i, name in ipairs(names) do
+      if name == word then found = list[i] end
     end
-    chosen[#chosen + 1] = found or error("unknown: " .. word, 0)
+    chosen[#chosen + 1] = found or error(("%s: there is no %s; one of %s"):format(option, word,
+      table.concat(names, ", ")), 0)
   end
   return chosen
 end
 
+local function number(option, text)
+  local value = tonumber(text or "")
+  if not value or value <= 0 then error(option .. " wants a number above 0", 0) end
+  return value
+end
+
+-- Those that take no value.
+local flags = {
+  ["--quick"] = function(options)
+    options.quick, options.rounds, options.seconds = true, 3, 1
+    options.workloads = { workloads[1], workloads[8] }
+    options.servers = { "bound", "moonlatch", "nginx" }
+  end,
+  ["--brief"] = function(options) options.brief, options.system_calls = true, false end,
+  ["--instructions"] = function(options) options.instructions = true end,
+  ["--scale"] = function(options) options.scale = true end,
+  ["--all"] = function(options)
+    options.all, options.scale, options.instructions, options.rounds = true, true, true, 3
+  end,
+}
+
+local values = {
+  ["--rounds"] = function(options, value)
+    options.rounds = math.tointeger(number("--rounds", value)) or 1
+  end,
+  ["--seconds"] = function(options, value) options.seconds = number("--seconds", value) end,
+  ["--only"] = function(options, value)
+    options.workloads = pick("--only", value, workloads, names_of(workloads))
+  end,
+  ["--servers"] = function(options, value)
+    local known = { "moonlatch-uring", table.unpack(all_servers) }
+    options.servers = pick("--servers", value, known, known)
+  end,
+  ["--write"] = function(options, value)
+    options.write = {}
+    for path in value:gmatch("[^,]+") do table.insert(options.write, path) end
+  end,
+}
+
 local function parse(arguments)
-  local all = { "bound", "moonlatch", "nginx", "lighttpd" }
-  local options = { rounds = 5, seconds = 2, workloads = workloads, servers = all, idle = 1000 }
-  local function same(name) return name end
+  local options = { rounds = 5, seconds = 2, workloads = workloads, servers = all_servers,
+    idle = 1000, same_bytes = true, system_calls = true, failures = 0 }
   local i = 1
   while arguments[i] do
     local option, value = arguments[i], arguments[i + 1]
-    if option == "--quick" then
-      options.quick, options.rounds = true, 3
-      options.workloads, options.servers = { workloads[1] }, { "bound", "moonlatch", "nginx" }
-      i = i - 1
-    elseif option == "--instructions" then
-      options.instructions = true
-      i = i - 1
-    elseif option == "--rounds" then options.rounds = math.tointeger(tonumber(value))
-    elseif option == "--seconds" then options.seconds = tonumber(value)
-    elseif option == "--only" then
-      options.workloads = pick(workloads, value, function(workload) return workload.name end)
-    elseif option == "--servers" then
-      options.servers = pick({ "moonlatch-uring", table.unpack(all) }, value, same)
-    else error("unknown option " .. option, 0)
+    if option == "--long" then
+      options.long = tonumber(value or "") and number(option, value) or 1e7
+      i = i + (tonumber(value or "") and 1 or 0)
+    elseif flags[option] then flags[option](options)
+    elseif values[option] and value then
+      values[option](options, value)
+      i = i + 1
+    else error(("%s: no such option, or its value is missing"):format(option), 0)
     end
-    i = i + 2
+    i = i + 1
   end
-  if options.servers[1] ~= "bound" then table.insert(options.servers, 1, "bound") end
   return options
+end
+
+-- The bound comes first; peers that are not installed are named and left out.
+local function settle_servers(options)
+  local chosen = { "bound" }
+  for _, name in ipairs(options.servers) do
+    local program = peers.programs[name]
+    if program and not process.is_installed(program) then
+      process.note("%s: skipped, as %s is not installed", name, program)
+    elseif name ~= "bound" then
+      chosen[#chosen + 1] = name
+    end
+  end
+  options.servers = chosen
 end
 
 local function main()
   local options = parse(arg)
-  local cpu = (read_file("/proc/cpuinfo") or ""):match("model name%s*:%s*([^\n]*)") or "?"
-  local busy = tonumber((read_file("/proc/loadavg") or "0"):match("%S+"))
-  if busy > 0.5 then note("the machine is busy (load %.2f): expect wide ranges", busy) end
-  print(("%s, %s cores, Linux %s; %d rounds of %g s, 32 connections unless said; CPU time of the"
-    .. " server per request, as a ratio to the bound of the same round."):format(cpu,
-    output_of("nproc"):match("%d+"), output_of("uname -r"):match("%S+"), options.rounds,
-    options.seconds))
-  print()
-  report_speed(options)
-  if not options.quick or options.instructions then report_cost(options) end
+  settle_servers(options)
+  local busy = tonumber((process.read_file("/proc/loadavg") or "0"):match("%S+"))
+  if busy > 0.5 then
+    process.note("the machine is busy (load %.2f): expect wide ranges", busy)
+  end
+  if options.long then return require "long" (options.long) end
+  if not options.scale or options.all then
+    report_speed(options)
+    if not (options.quick or options.brief) or options.instructions then report_cost(options) end
+  end
+  if options.scale then require "scale" (options) end
+  for _, path in ipairs(options.write or {}) do
+    process.note("%s: %d places written", path, report.write(path))
+  end
+  return options.failures == 0
 end
 
-main()
+local ok, result = pcall(main)
+if not ok then process.note("%s", result) end
+os.exit(ok and result and 0 or 1, true)

@@ -26,11 +26,14 @@
 #define EVENTS_MAX       256
 #define INPUT_BYTES      16384
 #define OUTPUT_BYTES     65536
-#define ANSWER_BYTES_MAX 32768
+#define ANSWER_BYTES_MAX (16 << 20)
+#define HEAD_BYTES_MAX   512
+#define KERNEL_TAKES     65536 /* a longer answer may not be taken in one go */
 #define CONNECTIONS_MAX  65536
 
 /* What is left of a request that came in parts, by descriptor. */
 struct connection {
+    size_t unsent;   /* bytes of its answers still to go */
     size_t held;     /* bytes at the start of input */
     size_t to_skip;  /* bytes of body still to come */
     char tail[2048]; /* an unfinished head */
@@ -42,9 +45,9 @@ struct bound {
     bool closes;       /* one answer a connection */
     size_t body_bytes; /* after each blank line */
     size_t answer_len;
-    size_t answers_max; /* answers in output */
+    size_t output_len; /* whole answers */
     char input[INPUT_BYTES];
-    char output[OUTPUT_BYTES];      /* the answer, again and again */
+    char *output;                   /* the answer, again and again */
     struct connection *connections; /* CONNECTIONS_MAX places */
 };
 
@@ -70,25 +73,32 @@ static int open_listener(uint16_t *port)
     return fd;
 }
 
-/* Fills the output with the one answer, as often as it fits. Returns false when it does not fit. */
+/* Fills the output with the one answer, as often as it fits. Returns false when it cannot. */
 static bool make_answers(struct bound *b, const char *text, size_t text_len)
 {
-    int head_len = snprintf(b->output, ANSWER_BYTES_MAX,
+    char head[HEAD_BYTES_MAX];
+    int head_len = snprintf(head, sizeof head,
                             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nServer: bound\r\n"
                             "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n%sContent-Length: %zu\r\n\r\n",
                             b->closes ? "Connection: close\r\n" : "", text_len);
 
-    if (head_len < 0 || (size_t)head_len + text_len > ANSWER_BYTES_MAX) {
+    if (head_len < 0 || (size_t)head_len >= sizeof head || text_len > ANSWER_BYTES_MAX) {
         return false;
     }
+    b->answer_len = (size_t)head_len + text_len;
+    size_t answers = b->answer_len < OUTPUT_BYTES ? OUTPUT_BYTES / b->answer_len : 1;
+    b->output_len = answers * b->answer_len;
+    b->output = malloc(b->output_len);
+    if (b->output == NULL) {
+        return false;
+    }
+    memcpy(b->output, head, (size_t)head_len);
     if (text == NULL) {
         memset(b->output + head_len, 'x', text_len);
     } else {
         memcpy(b->output + head_len, text, text_len);
     }
-    b->answer_len = (size_t)head_len + text_len;
-    b->answers_max = sizeof b->output / b->answer_len;
-    for (size_t i = 1; i < b->answers_max; i++) {
+    for (size_t i = 1; i < answers; i++) {
         memcpy(b->output + i * b->answer_len, b->output, b->answer_len);
     }
     return true;
@@ -109,7 +119,9 @@ static void accept_all(struct bound *b)
         if (fd < 0) {
             return;
         }
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+        bool long_answers = b->answer_len > KERNEL_TAKES;
+        struct epoll_event event = {.events = EPOLLIN | (long_answers ? EPOLLOUT | EPOLLET : 0u),
+                                    .data.fd = fd};
         if (fd >= CONNECTIONS_MAX || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) ||
             epoll_ctl(b->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
             close(fd);
@@ -146,6 +158,24 @@ static size_t count_requests(struct bound *b, struct connection *c, size_t len)
     return count;
 }
 
+/* Sends what is owed. Returns false when the connection is over. */
+static bool send_unsent(struct bound *b, int fd)
+{
+    struct connection *c = &b->connections[fd];
+
+    while (c->unsent > 0) {
+        size_t at = (b->answer_len - c->unsent % b->answer_len) % b->answer_len;
+        size_t room = b->output_len - at;
+        ssize_t sent = send(fd, b->output + at, c->unsent < room ? c->unsent : room, MSG_NOSIGNAL);
+        if (sent < 0) {
+            /* Short answers come with no EPOLLOUT: who does not read them is no part of it. */
+            return errno == EAGAIN && b->answer_len > KERNEL_TAKES;
+        }
+        c->unsent -= (size_t)sent;
+    }
+    return !b->closes;
+}
+
 /* Answers everything that one read brought. Returns false when the connection is over. */
 static bool serve(struct bound *b, int fd)
 {
@@ -159,16 +189,15 @@ static bool serve(struct bound *b, int fd)
         return got < 0 && errno == EAGAIN;
     }
     size_t count = count_requests(b, c, c->held + (size_t)got);
-    while (count > 0) {
-        size_t batch = count < b->answers_max ? count : b->answers_max;
-        size_t len = batch * b->answer_len;
-        /* A peer that does not read is not part of any workload: a short write ends it. */
-        if (send(fd, b->output, len, MSG_NOSIGNAL) != (ssize_t)len || b->closes) {
-            return false;
-        }
-        count -= batch;
-    }
-    return true;
+    c->unsent += count * b->answer_len;
+    return count == 0 || send_unsent(b, fd);
+}
+
+static bool on_event(struct bound *b, const struct epoll_event *event)
+{
+    int fd = event->data.fd;
+    bool open = b->connections[fd].unsent == 0 || send_unsent(b, fd);
+    return open && ((event->events & ~(uint32_t)EPOLLOUT) == 0 || serve(b, fd));
 }
 
 static int run(struct bound *b)
@@ -189,7 +218,7 @@ static int run(struct bound *b)
         for (int i = 0; i < count; i++) {
             if (events[i].data.fd == b->listener) {
                 accept_all(b);
-            } else if (!serve(b, events[i].data.fd)) {
+            } else if (!on_event(b, &events[i])) {
                 drop(b, events[i].data.fd);
             }
         }
@@ -222,7 +251,7 @@ int main(int argc, char **argv)
         text = argv[optind];
     }
     if (!make_answers(b, text_len ? NULL : text, text_len ? text_len : strlen(text))) {
-        fprintf(stderr, "bound: the answer is larger than %d\n", ANSWER_BYTES_MAX);
+        fprintf(stderr, "bound: no answer of more than %d bytes\n", ANSWER_BYTES_MAX);
         return 2;
     }
     b->listener = open_listener(&port);

@@ -1,8 +1,11 @@
 /* Opens COUNT keep-alive connections to 127.0.0.1:PORT, sends one request on each, reads its answer
- * and then only holds them, until its input ends. Prints `held N` when all N are idle.
+ * and then only holds them, until its input ends. Prints `held N` when all N are idle; fewer than
+ * COUNT where descriptors run out. Each PER_SOURCE connections come from the next address of
+ * 127.0.0.2, 127.0.0.3, ..., as one address has not ports enough.
  *
  * idle PORT COUNT PATH */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,16 +15,20 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES_MAX 4096
+#define PER_SOURCE       10000
 
-/* One connection, used once. Returns the descriptor, or -1. */
-static int open_used(uint16_t port, const char *request, size_t request_len)
+/* One connection, used once, from the source'th address. Returns the descriptor, or -1. */
+static int open_used(uint16_t port, uint32_t source, const char *request, size_t request_len)
 {
     char answer[ANSWER_BYTES_MAX];
+    struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + source);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from) != 0 ||
+        connect(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
         send(fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len ||
         recv(fd, answer, sizeof answer, 0) <= 0) {
         if (fd >= 0) {
@@ -48,13 +55,16 @@ int main(int argc, char **argv)
     if (len < 0 || (size_t)len >= sizeof request) {
         return 2;
     }
-    for (unsigned long i = 0; i < count; i++) {
-        if (open_used(port, request, (size_t)len) < 0) {
-            perror("idle");
-            return 1;
-        }
+    unsigned long held = 0;
+    while (held < count &&
+           open_used(port, (uint32_t)(held / PER_SOURCE), request, (size_t)len) >= 0) {
+        held++;
     }
-    printf("held %lu\n", count);
+    if (held < count && errno != EMFILE && errno != ENFILE) {
+        perror("idle");
+        return 1;
+    }
+    printf("held %lu\n", held);
     fflush(stdout);
     while (read(STDIN_FILENO, &ignored, 1) > 0) {
     }

@@ -1,7 +1,11 @@
--- How to start each server for each workload. start(dir, workload, port) returns the command, or
--- nil where the server has no such workload. Every server answers the same bytes from a handler,
--- writes no access log, keeps connections without a limit and runs one worker.
+-- How to start each server for each workload: peers.NAME(dir, workload, port) returns the command.
+-- Every server answers the same bytes from a handler, writes no access log, keeps connections
+-- without a limit and runs one worker. Files (s16k, s1m) are answered by the servers themselves, by
+-- moonlatch from a handler.
 local peers = {}
+
+-- What a peer's program is called; those that are not installed are left out.
+peers.programs = { nginx = "nginx", lighttpd = "lighttpd" }
 
 local function write(path, text)
   local file <close> = assert(io.open(path, "w"))
@@ -17,20 +21,35 @@ end
 -- Which handler a workload needs.
 local handler_of = {
   hello = "hello", c1000 = "hello", close = "hello", pipe16 = "hello",
-  user = "user", echo = "echo", routes = "routes",
+  user = "user", echo = "echo", routes = "routes", s16k = "file", s1m = "file",
 }
+
+local file_bytes = { s16k = 16384, s1m = 1048576 }
+
+-- The folder of the file that is answered with.
+local function make_file(dir, workload)
+  os.execute("mkdir -p " .. dir .. "/files")
+  write(dir .. "/files/file.txt", ("x"):rep(file_bytes[workload]))
+  return dir .. "/files"
+end
 
 function peers.bound(_, workload, port)
   local arguments = {
     user = [['{"id":42,"x":"seven"}']], echo = "-s 1024 -n 1024", routes = [['route 99']],
-    close = "-c",
+    close = "-c", s16k = "-n 16384", s1m = "-n 1048576",
   }
-  return ("build/bench/bound -p %d %s"):format(port, arguments[workload] or "")
+  return ("%s/bound -p %d %s"):format(os.getenv("BENCH_DIR"), port, arguments[workload] or "")
 end
 
-function peers.moonlatch(_, workload, port)
-  return ("%s run -p %d tests/bench/moonlatch/%s.lua")
-    :format(os.getenv("MOONLATCH") or "build/release/moonlatch", port, handler_of[workload])
+-- A script of tests/bench/moonlatch, with its settings as `--set` wants them and more options.
+function peers.script(name, port, options)
+  return ("%s run -p %d %s tests/bench/moonlatch/%s.lua")
+    :format(os.getenv("MOONLATCH") or "build/release/moonlatch", port, options or "", name)
+end
+
+function peers.moonlatch(dir, workload, port)
+  local folder = file_bytes[workload] and "--set folder=" .. make_file(dir, workload)
+  return peers.script(handler_of[workload], port, folder)
 end
 
 peers["moonlatch-uring"] = function(dir, workload, port)
@@ -70,8 +89,15 @@ local function nginx_routes()
   return table.concat(locations, "\n")
 end
 
+local function nginx_files(dir, workload)
+  return ([[sendfile on; tcp_nopush on; open_file_cache max=256;
+    location / { root %s; }]]):format(make_file(dir, workload))
+end
+
 function peers.nginx(dir, workload, port)
   local handler = handler_of[workload]
+  local server = handler == "file" and nginx_files(dir, workload) or nginx_locations[handler]
+    or nginx_routes()
   local temporary = {}
   for _, kind in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
     temporary[#temporary + 1] = ("%s_temp_path %s/%s;"):format(kind, dir, kind)
@@ -94,7 +120,7 @@ http {
   server { listen 127.0.0.1:%d backlog=4096; %s }
 }
 ]]):format(is_root() and "user root;" or "", dir,
-    table.concat(temporary, "\n  "), port, nginx_locations[handler] or nginx_routes()))
+    table.concat(temporary, "\n  "), port, server))
   return ("nginx -p %s -c %s -e stderr"):format(dir, conf)
 end
 
@@ -132,18 +158,21 @@ return 200
 }
 
 function peers.lighttpd(dir, workload, port)
-  local script = write(dir .. "/magnet.lua", magnet[handler_of[workload]])
+  local handler = handler_of[workload]
+  local answers = handler == "file"
+    and ('server.document-root = "%s"'):format(make_file(dir, workload))
+    or ('server.modules = ( "mod_magnet" )\nserver.document-root = "%s"\n'
+      .. 'magnet.attract-raw-url-to = ( "%s" )')
+      :format(dir, write(dir .. "/magnet.lua", magnet[handler]))
   local conf = write(dir .. "/lighttpd.conf", ([[
-server.modules = ( "mod_magnet" )
-server.document-root = "%s"
+%s
 server.bind = "127.0.0.1"
 server.port = %d
 server.max-connections = 8192
 server.max-fds = 16384
 server.max-keep-alive-requests = 1000000000
 server.max-keep-alive-idle = 600
-magnet.attract-raw-url-to = ( "%s" )
-]]):format(dir, port, script))
+]]):format(answers, port))
   return ("lighttpd -D -f %s"):format(conf)
 end
 
