@@ -84,6 +84,7 @@ static void clear(struct request *r)
     r->cancelled = false;
     r->write_pending = false;
     r->pulled = false;
+    r->passed = false;
     r->body_chunk = 0;
     r->body_chunk_at = 0;
     r->body_ended = false;
@@ -119,6 +120,24 @@ void httpreq_release(struct request *r)
     if (pool->starved && pool->on_idle != NULL) {
         pool->on_idle(pool);
     }
+}
+
+void httpreq_leave_pool(struct request *r)
+{
+    struct request_pool *pool = r->pool;
+    assert(r->phase == REQUEST_DELIVERED && r->state == NULL && !list_is_linked(&r->node));
+    pool->made--;
+    r->pool = NULL;
+    if (pool->starved && pool->on_idle != NULL) {
+        pool->on_idle(pool);
+    }
+}
+
+void httpreq_join_pool(struct request *r, struct request_pool *pool)
+{
+    assert(r->phase == REQUEST_DELIVERED && r->pool == NULL);
+    pool->made++;
+    r->pool = pool;
 }
 
 /* --- receiving

@@ -85,8 +85,10 @@ struct request {
     /* Called when the receive is over. NO_ERROR: DELIVERED; else the request is FREE and is the
      * callee's to httpreq_release. NULL: the puller looks for itself. */
     void (*on_received)(struct request *r, ULONG status);
-    void *receiver; /* for on_received */
-    bool pulled;    /* by queue:receive */
+    void *receiver;           /* for on_received */
+    struct loop_task passing; /* to another worker (dispatch.c) */
+    bool pulled;              /* by queue:receive */
+    bool passed;              /* by another worker */
 
     /* the answer */
     struct op send;         /* of a whole answer and of a head */
@@ -127,6 +129,11 @@ void httpreq_pool_deinit(struct request_pool *pool);
 /* A free request, or NULL. httpreq_release gives it back when no call of it is in flight. */
 struct request *httpreq_acquire(struct request_pool *pool);
 void httpreq_release(struct request *r);
+
+/* DELIVERED: takes the memory out of its pool, to be put into the one of another worker, which owns
+ * the request from then on. */
+void httpreq_leave_pool(struct request *r);
+void httpreq_join_pool(struct request *r, struct request_pool *pool);
 
 /* Posts the receive. Errors: as HttpReceiveHttpRequest; then nothing is in flight. After NO_ERROR
  * r->receive.status tells whether a request was waiting (NO_ERROR) or is waited for. */

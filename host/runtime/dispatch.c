@@ -8,6 +8,7 @@
 
 #include "binding/answer.h"
 #include "binding/handlers.h"
+#include "binding/ledger.h"
 #include "binding/pull.h"
 #include "binding/request_type.h"
 #include "binding/router.h"
@@ -321,7 +322,78 @@ static bool may_pass(struct dispatch *d, struct request *r)
     return false;
 }
 
-/* A receive is over. */
+/* --- requests of another worker
+ * -------------------------------------------------------------- */
+
+static void take_request(struct dispatch *d, struct request *r);
+
+/* The request is here. */
+static void arrive(struct loop_task *task)
+{
+    struct request *r = LIST_ITEM(task, struct request, passing);
+    struct dispatch *d = r->receiver;
+    httpreq_join_pool(r, &d->pool);
+    (void)atomic_fetch_sub(&d->arriving, 1);
+    take_request(d, r);
+}
+
+/* The worker that has the handler; NULL: none has, as far as the ledger knows. */
+static struct dispatch *find_owner(struct dispatch *d, uint64_t url)
+{
+    struct state *states[DISPATCH_OLDER_MAX + 2] = {d->state, d->next};
+    memcpy(&states[2], d->older, d->older_count * sizeof d->older[0]);
+    for (size_t i = 0; i < d->older_count + 2; i++) {
+        const struct state *S = states[i];
+        uint16_t worker =
+            S == NULL ? LEDGER_WORKER_HOST : ledger_url_worker(S->ledger, S->generation, url);
+        if (worker != LEDGER_WORKER_HOST && worker != S->worker) {
+            return d->find_other(d, worker);
+        }
+    }
+    return NULL;
+}
+
+/* Passes on a request whose handler another worker has; once, so that none goes in circles. Workers
+ * past their drain deadline pass nothing on: before the loops close, every worker has come there.
+ */
+static bool pass_on(struct dispatch *d, struct request *r)
+{
+    if (d->find_other == NULL || r->passed || d->gate == DISPATCH_REFUSING) {
+        return false;
+    }
+    struct dispatch *owner = find_owner(d, r->http->UrlContext);
+    if (owner == NULL) {
+        return false;
+    }
+    httpreq_leave_pool(r);
+    r->passed = true;
+    r->receiver = owner;
+    r->passing.run = arrive;
+    (void)atomic_fetch_add(&owner->arriving, 1);
+    loop_post(owner->loop, &r->passing);
+    return true;
+}
+
+/* Gives a request to the state that has its handler. */
+static void take_request(struct dispatch *d, struct request *r)
+{
+    if ((d->state == NULL || d->gate != DISPATCH_OPEN) && !may_pass(d, r)) {
+        return;
+    }
+    struct state *S = d->state;
+    if (d->next != NULL || d->older_count > 0) {
+        S = choose(d, r);
+    }
+    if (S == NULL) {
+        list_push_back(&d->held, &r->node);
+    } else if (state_has_handler(S, r->http->UrlContext) || !pass_on(d, r)) {
+        start(S, r);
+    }
+}
+
+/* --- a receive is over
+ * ----------------------------------------------------------------------- */
+
 static void take(struct request *r, ULONG status)
 {
     struct dispatch_lane *lane = r->receiver;
@@ -338,18 +410,7 @@ static void take(struct request *r, ULONG status)
         return;
     }
     post(lane);
-    if ((d->state == NULL || d->gate != DISPATCH_OPEN) && !may_pass(d, r)) {
-        return;
-    }
-    struct state *S = d->state;
-    if (d->next != NULL || d->older_count > 0) {
-        S = choose(d, r);
-    }
-    if (S == NULL) {
-        list_push_back(&d->held, &r->node);
-        return;
-    }
-    start(S, r);
+    take_request(d, r);
 }
 
 /* --- the worker's side
@@ -363,6 +424,7 @@ void dispatch_init(struct dispatch *d, struct loop *loop, const struct log *log)
     httpreq_pool_init(&d->pool);
     d->pool.on_idle = on_idle;
     list_init(&d->held);
+    atomic_init(&d->arriving, 0);
 }
 
 void dispatch_deinit(struct dispatch *d)
@@ -508,5 +570,5 @@ void dispatch_stop_receiving(struct dispatch *d)
 
 bool dispatch_is_quiet(const struct dispatch *d)
 {
-    return alive(d) == 0;
+    return atomic_load(&d->arriving) == 0 && alive(d) == 0;
 }

@@ -7,9 +7,15 @@
  * A worker keeps some receives posted on each queue that calls handlers. A request is handed to the
  * current state; its receive is replaced at once, so handlers overlap.
  *
- * Owner: the worker. Thread: the worker's. Cost: no allocation but Lua's own, no lock. */
+ * A URL that one state has added after loading has its handler there alone, but its requests come
+ * to any worker: one without the handler asks the ledger who has it and posts the request there,
+ * memory and all. The connection stays; the answer finds its way back in the provider.
+ *
+ * Owner: the worker. Thread: the worker's. Cost: no allocation but Lua's own, no lock; a request
+ * that is passed on costs the ledger's lock, a post, and the way back of the answer. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,7 +66,10 @@ struct dispatch {
     struct request_pool pool;
     struct dispatch_lane lanes[DISPATCH_QUEUES_MAX];
     size_t lane_count;
-    struct loop_timer retry; /* posts receives again after lack of memory */
+    /* The dispatch of another worker; NULL: there is none. NULL without others. */
+    struct dispatch *(*find_other)(struct dispatch *d, uint16_t worker);
+    _Atomic unsigned arriving; /* requests that others have posted here; any thread */
+    struct loop_timer retry;   /* posts receives again after lack of memory */
     enum dispatch_gate gate;
     /* DISPATCH_OUTAGE: true: it has answered; false: the request goes its way all the same. */
     bool (*on_outage)(void *ctx, struct request *r);
@@ -102,5 +111,5 @@ void dispatch_refuse(struct dispatch *d);
 /* Cancels the receives; they come back in later turns. */
 void dispatch_stop_receiving(struct dispatch *d);
 
-/* No receive in flight, every request back in the pool. */
+/* No receive in flight, no request on its way here, every request back in the pool. */
 bool dispatch_is_quiet(const struct dispatch *d);

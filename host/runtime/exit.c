@@ -156,6 +156,7 @@ static void run_drain(struct worker_call *call)
 static bool is_drained(const struct worker *worker)
 {
     return loop_connection_count(worker->loop) == 0 &&
+           atomic_load(&worker->dispatch.arriving) == 0 &&
            count_live(&worker->members, LIVE_REQUEST) == 0 && !has_handlers(&worker->members);
 }
 
@@ -286,7 +287,7 @@ static bool do_part(struct host *host, const struct part *part, uint64_t time_ns
                     struct host_verdict *verdict)
 {
     struct progress progress = {
-        .host = host, .part = part, .interruptible = part->run == run_drain};
+        .host = host, .part = part, .interruptible = part->is_over == is_drained};
     uint64_t now_ns = loop_now_ns(host->loop);
     if (verdict->forced) {
         return true;
@@ -326,6 +327,9 @@ static bool has_no_tasks_here(const struct list *members)
 }
 
 static const struct part drain = {"stop intake", run_drain, is_drained, NULL, NULL};
+/* A worker that had drained may have got a request of another one since, or its answer has not come
+ * home yet. Once every worker had no connection, nothing new can come. */
+static const struct part settle = {"finish", worker_do_nothing, is_drained, NULL, NULL};
 static const struct part goodbye = {"end of the main chunks", run_goodbye, has_no_chunks, end_runs,
                                     has_no_chunks_here};
 static const struct part cancel = {"cancel", run_cancel, has_no_tasks, cancel_tasks,
@@ -386,6 +390,18 @@ static void close_all(struct host *host, struct host_verdict *verdict)
     enter(host, EXIT_DONE);
 }
 
+/* Stage 2. false: the time was over, or a second signal has come. */
+static bool finish(struct host *host, struct host_verdict *verdict)
+{
+    uint64_t begin_ns = loop_now_ns(host->loop);
+    if (!do_part(host, &drain, host->drain_ns, verdict)) {
+        return false;
+    }
+    uint64_t spent_ns = loop_now_ns(host->loop) - begin_ns;
+    uint64_t rest_ns = spent_ns < host->drain_ns ? host->drain_ns - spent_ns : 0;
+    return do_part(host, &settle, rest_ns > EXIT_NOW_NS ? rest_ns : EXIT_NOW_NS, verdict);
+}
+
 void exit_run(struct host *host, struct host_verdict *verdict)
 {
     ledger_stop(host->ledger); /* first: what Lua closes from here on is no call of this path */
@@ -394,7 +410,7 @@ void exit_run(struct host *host, struct host_verdict *verdict)
     enter(host, EXIT_FINISH);
     /* An errand from before may still be waiting for its worker. */
     wait_for_stuck(&(struct progress){.host = host, .part = &drain}, verdict);
-    if (!do_part(host, &drain, host->drain_ns, verdict)) {
+    if (!finish(host, verdict)) {
         log_write(host->log, LOG_LEVEL_WARN,
                   host->signal_second != 0 ? "second signal: the drain ends now"
                                            : "the drain time is over");

@@ -56,6 +56,12 @@ static void on_call(struct loop_task *task)
     }
 }
 
+static struct dispatch *find_other(struct dispatch *d, uint16_t number)
+{
+    const struct host *host = LIST_ITEM(d, struct worker, dispatch)->host;
+    return number < host->worker_count ? &host->workers[number].dispatch : NULL;
+}
+
 static void *work(void *arg)
 {
     struct worker *worker = arg;
@@ -63,6 +69,7 @@ static void *work(void *arg)
     ULONG code = loop_open(host->config->backend, &worker->loop);
     if (code == NO_ERROR) {
         dispatch_init(&worker->dispatch, worker->loop, host->log);
+        worker->dispatch.find_other = find_other;
         worker->phase = WORKER_SERVING;
     } else {
         worker->phase = WORKER_ENDED;
