@@ -152,10 +152,19 @@ static inline bool conn_wants_flush(const struct conn *conn)
     return conn->out_end > conn->out_start || conn->send_deadline_ns != UINT64_MAX;
 }
 
+/* What output_reserve does when the block is not there, or has no room. */
+char *output_make_room(struct conn *conn, uint32_t n, ULONG *status);
 /* Room for n contiguous bytes (n <= SHARD_OUT_BLOCK), sending what is there if need be. Write, then
  * output_commit. NULL: *status says ERROR_IO_PENDING the peer takes no more now,
  * ERROR_NOT_ENOUGH_MEMORY, ERROR_NETNAME_DELETED. */
-char *output_reserve(struct conn *conn, uint32_t n, ULONG *status);
+static inline char *output_reserve(struct conn *conn, uint32_t n, ULONG *status)
+{
+    if (conn->out == NULL || SHARD_OUT_BLOCK - conn->out_end < n) {
+        return output_make_room(conn, n, status);
+    }
+    *status = NO_ERROR;
+    return conn->out + conn->out_end;
+}
 void output_commit(struct conn *conn, uint32_t n);
 /* Bytes that fit without sending. */
 uint32_t output_room(const struct conn *conn);

@@ -45,21 +45,30 @@ static size_t consume(struct conn *conn, size_t n)
     return n - from_block;
 }
 
-/* One write of the block, and of what follows it. In LINGER nothing does but our FIN. */
-static ULONG write_parts(struct conn *conn, const struct iovec *parts, int count, size_t *sent)
+/* Sends the block, as far as the peer takes it. more: a file or our FIN follows at once. */
+static ULONG send_block(struct conn *conn, bool more)
 {
-    return conn->state == CONN_LINGER ? sock_write_more(conn->io.fd, parts, count, sent)
-                                      : sock_write(conn->io.fd, parts, count, sent);
+    if (conn->state == CONN_CLOSED && conn->out_end > conn->out_start) {
+        return ERROR_NETNAME_DELETED;
+    }
+    while (conn->out_end > conn->out_start && conn->writable) {
+        const struct iovec block = {conn->out + conn->out_start, conn->out_end - conn->out_start};
+        size_t sent = 0;
+        ULONG status = more ? sock_write_more(conn->io.fd, &block, 1, &sent)
+                            : sock_write(conn->io.fd, &block, 1, &sent);
+        if (status != NO_ERROR && status != ERROR_IO_PENDING) {
+            return status;
+        }
+        conn->writable = status == NO_ERROR;
+        (void)consume(conn, sent); /* it was all the block's */
+    }
+    watch_rate(conn); /* also without a block: a file may have started the clock */
+    return conn->out_end > conn->out_start ? ERROR_IO_PENDING : NO_ERROR;
 }
 
 ULONG output_flush(struct conn *conn)
 {
-    size_t taken = 0;
-    if (conn->out_start == conn->out_end) {
-        watch_rate(conn); /* a file leaves no bytes here, but it may have started the clock */
-        return NO_ERROR;
-    }
-    return output_write_through(conn, NULL, 0, &taken);
+    return send_block(conn, conn->state == CONN_LINGER);
 }
 
 ULONG output_write_through(struct conn *conn, const char *p, size_t n, size_t *taken)
@@ -88,7 +97,7 @@ ULONG output_write_through(struct conn *conn, const char *p, size_t n, size_t *t
             return ERROR_IO_PENDING;
         }
         size_t sent = 0;
-        ULONG status = write_parts(conn, parts, count, &sent);
+        ULONG status = sock_write(conn->io.fd, parts, count, &sent);
         if (status == ERROR_IO_PENDING) {
             conn->writable = false;
             continue;
@@ -100,26 +109,10 @@ ULONG output_write_through(struct conn *conn, const char *p, size_t n, size_t *t
     }
 }
 
-/* Sends the block, telling the kernel that a file follows. Codes as output_flush. */
-static ULONG flush_before_file(struct conn *conn)
-{
-    while (conn->out_end > conn->out_start && conn->writable && conn->state != CONN_CLOSED) {
-        const struct iovec block = {conn->out + conn->out_start, conn->out_end - conn->out_start};
-        size_t sent = 0;
-        ULONG status = sock_write_more(conn->io.fd, &block, 1, &sent);
-        if (status != NO_ERROR && status != ERROR_IO_PENDING) {
-            return status;
-        }
-        conn->writable = status == NO_ERROR;
-        (void)consume(conn, sent); /* it was all the block's */
-    }
-    return output_flush(conn);
-}
-
 ULONG output_write_file(struct conn *conn, int fd, uint64_t *offset, size_t n, size_t *taken)
 {
     *taken = 0;
-    ULONG status = flush_before_file(conn);
+    ULONG status = send_block(conn, true);
     if (status != NO_ERROR) {
         return status;
     }
@@ -137,7 +130,7 @@ ULONG output_write_file(struct conn *conn, int fd, uint64_t *offset, size_t n, s
     return status;
 }
 
-char *output_reserve(struct conn *conn, uint32_t n, ULONG *status)
+char *output_make_room(struct conn *conn, uint32_t n, ULONG *status)
 {
     assert(n <= SHARD_OUT_BLOCK);
     *status = NO_ERROR;

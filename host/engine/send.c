@@ -186,9 +186,29 @@ static ULONG pump_chunk(struct request *request, struct call_send *send)
     return status;
 }
 
+/* The usual body, one short piece of memory as it is: copied behind the head where there is room.
+ * false: nothing was done. */
+static bool copy_whole(struct request *request, struct call_send *send)
+{
+    const HTTP_DATA_CHUNK *chunk = send->chunks;
+    ULONG n = send->chunk_count == 1 && chunk->DataChunkType == HttpDataChunkFromMemory
+                  ? chunk->FromMemory.BufferLength
+                  : 0;
+    if (n == 0 || n > RESPONSE_COPY_MAX || request->framing == FRAMING_CHUNKED ||
+        send->chunk_index > 0 || send->chunk_begun || request->conn->out == NULL ||
+        output_room(request->conn) < n) {
+        return false;
+    }
+    memcpy(request->conn->out + request->conn->out_end, chunk->FromMemory.pBuffer, n);
+    output_commit(request->conn, n);
+    took(request, send, n);
+    send->chunk_index = 1;
+    return true;
+}
+
 ULONG send_pump(struct request *request, struct call_send *send)
 {
-    if (request->framing == FRAMING_NO_BODY) {
+    if (request->framing == FRAMING_NO_BODY || copy_whole(request, send)) {
         return NO_ERROR;
     }
     while (send->chunk_index < send->chunk_count) {

@@ -94,6 +94,34 @@ static inline const char *h1_find_control(const char *p, const char *end)
     return p;
 }
 
+/* First byte of 16 that is no letter, digit or hyphen, of which field names usually are; 16: none.
+ */
+static inline size_t h1_first_unusual(const char *p)
+{
+    h1_vector bytes;
+    memcpy(&bytes, p, sizeof(bytes));
+    h1_vector lower = bytes | 0x20;
+    h1_vector letter = (h1_vector)((lower >= 'a') & (lower <= 'z'));
+    h1_vector digit = (h1_vector)((bytes >= '0') & (bytes <= '9'));
+    return h1_first_set(~(letter | digit | (h1_vector)(bytes == '-')));
+}
+
+/* First byte that is not of a token; `end` if none. */
+static inline const char *h1_find_token_end(const char *p, const char *end)
+{
+    while (end - p >= 16) {
+        size_t first = h1_first_unusual(p);
+        p += first;
+        if (first < 16) {
+            break;
+        }
+    }
+    while (p < end && h1_is_token_byte((unsigned char)*p)) {
+        p++;
+    }
+    return p;
+}
+
 /* First byte that ends a request target or is not allowed in it: all but 0x21..0x7E, and `#`. */
 static inline const char *h1_find_target_end(const char *p, const char *end)
 {

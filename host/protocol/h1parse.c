@@ -334,9 +334,7 @@ static enum h1_result take_name(struct walk *w, struct slice *name)
     const char *start = w->p;
     const char *name_end = NULL;
     do {
-        while (w->p < w->end && h1_is_token_byte((unsigned char)*w->p)) {
-            w->p++;
-        }
+        w->p = h1_find_token_end(w->p, w->end);
         if (w->p == w->end) {
             return H1_NEED_MORE;
         }

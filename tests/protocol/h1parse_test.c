@@ -230,6 +230,8 @@ static void h1parse_fields_of_a_block(void **state)
 /* The searches against one byte after the other, at every length and place, before both guards. */
 static void h1parse_searches_find_the_first(void **state)
 {
+    static const char token_bytes[] = "!#$%&'*+-.^_`|~0123456789"
+                                      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     struct guarded g;
     (void)state; /* cmocka's signature */
     guarded_init(&g);
@@ -243,6 +245,8 @@ static void h1parse_searches_find_the_first(void **state)
                     c % 2 == 0 ? guarded_at_end(&g, text, len) : guarded_at_start(&g, text, len);
                 bool control = (c < 0x20 && c != '\t') || c == 0x7f;
                 bool target_end = c < 0x21 || c > 0x7e || c == '#';
+                bool token = c != 0 && strchr(token_bytes, c) != NULL; /* RFC 9110 section 5.6.2 */
+                assert_ptr_equal(h1_find_token_end(p, p + len), p + (token ? len : at));
                 assert_ptr_equal(h1_find_control(p, p + len), p + (control ? at : len));
                 assert_ptr_equal(h1_find_target_end(p, p + len), p + (target_end ? at : len));
             }
