@@ -162,6 +162,11 @@ if(TARGET moonlatch AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND NOT ML_SA
   target_link_libraries(bench_steady PRIVATE ml_flags)
   add_dependencies(program_tests bench_steady)
   register_test(bench smoke ${tests_dir}/bench/smoke_test.sh sh ${tests_dir}/bench/smoke_test.sh)
+  add_executable(bench_reload ${tests_dir}/bench/reload.c)
+  add_library(bench_live SHARED EXCLUDE_FROM_ALL ${tests_dir}/bench/live.c)
+  target_link_libraries(bench_reload PRIVATE ml_flags)
+  target_link_libraries(bench_live PRIVATE ml_flags)
+  add_dependencies(program_tests bench_reload bench_live)
   register_test(bench instructions ${tests_dir}/bench/instructions.sh
                 sh ${tests_dir}/bench/instructions.sh $<TARGET_FILE:bench_steady>
                 "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_SYSTEM_PROCESSOR} \

@@ -340,7 +340,12 @@ static bool find_path(const char *path, long pid, char out[CTL_PATH_BYTES_MAX], 
                   : write_folder(folder, sizeof folder)
                       ? snprintf(out, CTL_PATH_BYTES_MAX, "%s/%ld.sock", folder, pid)
                       : -1;
-        return len > 0 && len < CTL_PATH_BYTES_MAX;
+        if (len < 0 || len >= CTL_PATH_BYTES_MAX) {
+            (void)fprintf(err, "error: the path of the socket is too long, %d bytes are possible\n",
+                          CTL_PATH_BYTES_MAX - 1);
+            return false;
+        }
+        return true;
     }
     unsigned count = find_only(out, pids, sizeof pids);
     if (count == 0) {

@@ -82,11 +82,24 @@ static void set_arguments(lua_State *L, const struct host_config *config)
     lua_pop(L, 1);
 }
 
+/* A module in C stays loaded when the last state that uses it is closed: another generation will
+ * ask for it again, and not every library survives that. Lua keeps the handles in a table of the
+ * registry, whose finalizer would close them. */
+static void keep_libraries(lua_State *L)
+{
+    if (lua_getfield(L, LUA_REGISTRYINDEX, "_CLIBS") == LUA_TTABLE) {
+        lua_pushnil(L);
+        (void)lua_setmetatable(L, -2);
+    }
+    lua_pop(L, 1);
+}
+
 /* (config as light userdata) */
 static int open_all(lua_State *L)
 {
     const struct host_config *config = lua_touserdata(L, 1);
     luaL_openlibs(L);
+    keep_libraries(L);
     lua_pushcfunction(L, print);
     lua_setglobal(L, "print");
     module_open(L, parts);

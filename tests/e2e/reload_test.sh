@@ -1,5 +1,29 @@
 #!/bin/sh
 # A reload as a user meets it: what takes over, what stays, what a broken one says; ctl and SIGHUP.
+#
+# How reloads go wrong elsewhere, and what would notice it here (U: tests/runtime, E: tests/e2e):
+#   a half-written file is loaded            U watch: half a save; E watch: half-written
+#   a rename makes the watcher lose a file   U watch: each way of saving; E watch: renamed over
+#   the set of routes is not swapped at once U reload: a moved URL, adds before it removes;
+#                                            E reload_load: 0 failed
+#   two saves within one reload              E watch: saves during a load, a storm of saves
+#   a save during the drain                  U reload: waits for the oldest; E reload: at most three
+#   only an included file is edited          E watch: required, dofile, loadfile
+#   files removed, folders renamed, links    U watch: made anew, links; E watch: the same
+#   the script writes a file it loads        U watch: gives up; E watch: reloads for ever
+#   a load that blocks, loops or eats memory E reload: what breaks changes nothing
+#   an error in __close or __gc              U retire: goes on after errors; E reload: in close
+#   an error after side effects of the load  U reload: changes nothing (the tree, contract calls)
+#   a URL that the new code dropped answers  U reload: adds before it removes; E reload: /old/
+#   a URL that the old code still has        U reload: moved; E reload: moves to another group
+#   an old timer fires late, two at once     U retire: old timers; E reload: background closed
+#   keep-alive connections are cut           E reload_load: kept connections, 0 failed
+#   a stream that never ends                 U retire: cuts; E reload: at most three generations
+#   a slow client keeps its generation       U retire: a slow client
+#   one page load sees two generations       E reload_load: numbers never go back, 2 and 4 workers
+#   memory of dead generations               E reload_load: slope
+#   a stale `require` cache                  E reload: rollback, m two; E watch: a required file
+#   C modules loaded twice or unloaded       E reload: a C module
 # ctest-timeout: 180
 . "$(dirname -- "$0")/lib.sh"
 cd "$work"
@@ -257,6 +281,29 @@ until_true 20 one_generation || fail "an error in __close stopped the end"
 expect_answer 200 two "$url/v/"
 expect_err 'in close'
 finish_server
+
+# --- a C module is loaded once, whatever the generations do, and is never unloaded ---------------
+if lua5.4 -e 'require "cjson"' 2>/dev/null; then
+    cat >app.lua <<'LUA'
+local json = require "cjson"
+http.add_url("/v/", function() return json.encode { "one" } end)
+LUA
+    begin --workers 2
+    expect_answer 200 '["one"]' "$url/v/"
+    sed -i 's/"one"/"two"/' app.lua
+    reloads
+    expect_answer 200 '["two"]' "$url/v/"
+    until_true 5 one_generation || fail "the old generation did not end"
+    echo 'http.add_url("/v/", function() return "none" end)' >app.lua
+    reloads
+    until_true 5 one_generation || fail "the old generation did not end"
+    grep -q cjson "/proc/$server/maps" || fail "the C module was unloaded"
+    [ "$(grep -c 'r-xp.*cjson' "/proc/$server/maps")" = 1 ] || fail "the C module was loaded twice"
+    printf 'require "cjson"\nhttp.add_url("/v/", function() return "again" end)\n' >app.lua
+    reloads
+    expect_answer 200 again "$url/v/"
+    finish_server
+fi
 
 # --- the socket: nobody else may ask; a place that is taken is not taken over --------------------
 begin

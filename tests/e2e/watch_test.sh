@@ -83,6 +83,27 @@ sleep 0.5
 answers 6 || fail "an older save came later"
 finish_server
 
+# --- a storm of saves while streams hold older generations: the newest one wins -----------------
+cat >app.lua <<'LUA'
+http.add_url("/v/", function() return "0" end)
+http.add_url("/events/", function()
+    return function(stream) while true do stream:write("data: x\n\n") http.sleep(0.01) end end
+end)
+LUA
+start run app.lua -p 0 --control "$control" --watch --drain 0.2 --workers 2
+for i in 1 2 3 4; do
+    curl -sN --max-time 20 "$url/events/" >/dev/null &
+    for k in 1 2 3 4 5 6 7 8 9 10; do
+        sed "s/return \"[0-9]*\"/return \"$i$k\"/" app.lua >app.tmp && mv app.tmp app.lua
+    done
+done
+expect 410 "a storm of saves"
+before=$(count)
+sleep 0.3
+answers 410 || fail "an older save came later"
+[ "$(count)" = "$before" ] || fail "it goes on reloading"
+finish_server
+
 # --- a script that writes a file it loads does not reload for ever --------------------
 cat >app.lua <<'LUA'
 local n = dofile "state.lua"
@@ -131,10 +152,11 @@ answers page2d1 || fail "--watch-ignore was not heard"
 finish_server
 
 # --- good and broken saves in turn: the last good one always answers --------------------
+# MOONLATCH_ALTERNATIONS=1000 for the long run.
 echo 'http.add_url("/v/", function() return "0" end)' >app.lua
 start run app.lua -p 0 --control "$control" --watch
 i=0
-while [ $i -lt "${MOONLATCH_ALTERNATIONS:-20}" ]; do
+while [ $i -lt "${MOONLATCH_ALTERNATIONS:-100}" ]; do
     i=$((i + 1))
     echo "http.add_url('/v/', function() return '$i' end)" >app.tmp && mv app.tmp app.lua
     expect $i "good save $i"
