@@ -126,6 +126,24 @@ static int raise_wrong(lua_State *L, int first)
                       lua_tostring(L, -1));
 }
 
+#define FILE_TYPE "http.file"
+
+struct answer_file {
+    const void *tag;        /* &file_tag: no other userdata of this size has it */
+    struct open_file *file; /* a share; NULL: closed */
+    bool typed;             /* the script gave a type: the user value */
+};
+
+static const char file_tag = 0;
+
+/* The tag is cheaper to look at than the metatable. NULL: it is no http.file. */
+static struct answer_file *test_file(lua_State *L, int index)
+{
+    struct answer_file *file = lua_touserdata(L, index);
+    return file != NULL && lua_rawlen(L, index) == sizeof *file && file->tag == &file_tag ? file
+                                                                                          : NULL;
+}
+
 static bool is_body(lua_State *L, int index)
 {
     switch (lua_type(L, index)) {
@@ -133,7 +151,7 @@ static bool is_body(lua_State *L, int index)
     case LUA_TSTRING:
     case LUA_TTABLE:
     case LUA_TFUNCTION: return true;
-    case LUA_TUSERDATA: return luaL_testudata(L, index, file_type.name) != NULL;
+    case LUA_TUSERDATA: return test_file(L, index) != NULL;
     default: return false;
     }
 }
@@ -318,13 +336,6 @@ static int send_function(lua_State *L, struct request *r, int index, bool respon
 /* --- files
  * ----------------------------------------------------------------------------------- */
 
-#define FILE_TYPE "http.file"
-
-struct answer_file {
-    struct open_file *file; /* a share; NULL: closed */
-    bool typed;             /* the script gave a type: the user value */
-};
-
 struct file_kind {
     const char *extension;
     struct slice type;
@@ -400,8 +411,9 @@ int answer_new_file(lua_State *L)
         }
     }
     struct answer_file *file = lua_newuserdatauv(L, sizeof *file, typed ? 1 : 0);
-    *file = (struct answer_file){.typed = typed};
-    luaL_setmetatable(L, FILE_TYPE);
+    *file = (struct answer_file){.tag = &file_tag, .typed = typed};
+    lua_rawgeti(L, LUA_REGISTRYINDEX, S->ref_file);
+    lua_setmetatable(L, -2);
     if (typed) {
         lua_pushvalue(L, 3);
         lua_setiuservalue(L, -2, 1);
@@ -418,9 +430,18 @@ int answer_new_file(lua_State *L)
     return 1;
 }
 
+static struct answer_file *check_file(lua_State *L)
+{
+    struct answer_file *file = test_file(L, 1);
+    if (file == NULL) {
+        luaL_typeerror(L, 1, FILE_TYPE);
+    }
+    return file;
+}
+
 static int close_file(lua_State *L)
 {
-    struct answer_file *file = luaL_checkudata(L, 1, FILE_TYPE);
+    struct answer_file *file = check_file(L);
     if (file->file != NULL) {
         file_cache_release(file->file);
         file->file = NULL;
@@ -430,7 +451,7 @@ static int close_file(lua_State *L)
 
 static int tostring_file(lua_State *L)
 {
-    const struct answer_file *file = luaL_checkudata(L, 1, FILE_TYPE);
+    const struct answer_file *file = check_file(L);
     if (file->file != NULL) {
         lua_pushfstring(L, "http.file (%I bytes)", (lua_Integer)file->file->stamp.bytes);
     } else {

@@ -412,6 +412,8 @@ static void open_request(lua_State *L)
     struct state *S = state_of(L);
     luaL_getmetatable(L, headers_type.name);
     S->ref_headers = luaL_ref(L, LUA_REGISTRYINDEX);
+    luaL_getmetatable(L, file_type.name);
+    S->ref_file = luaL_ref(L, LUA_REGISTRYINDEX);
     luaL_getmetatable(L, REQUEST_TYPE);
     add_fields(L);
     make_pulled(L);

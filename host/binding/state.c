@@ -184,7 +184,7 @@ ULONG state_open(struct state *S, const struct state_config *config)
     S->dev = config->dev;
     S->account.bytes_max = config->bytes_max != 0 ? config->bytes_max : STATE_MEMORY_DEFAULT;
     S->phase = STATE_LOADING;
-    S->ref_request = S->ref_pulled = S->ref_headers = S->ref_cancelled = LUA_NOREF;
+    S->ref_request = S->ref_pulled = S->ref_headers = S->ref_file = S->ref_cancelled = LUA_NOREF;
     S->ref_tracebacks = S->ref_coroutines = LUA_NOREF;
     list_init(&S->tasks);
     list_init(&S->idle);

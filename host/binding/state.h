@@ -163,9 +163,9 @@ struct state {
     struct handlers handlers; /* which value answers a URL */
     struct file_cache files;  /* http.file: what was opened by path */
 
-    /* registry references, made once: by state_open, the first three by request_part */
+    /* registry references, made once: by state_open, the first four by request_part */
     int ref_request, ref_pulled; /* metatables of http.request, */
-    int ref_headers;             /* and of http.headers */
+    int ref_headers, ref_file;   /* of http.headers and http.file */
     int ref_cancelled;           /* the error value `cancelled` */
     int ref_tracebacks;          /* traceback under way, by coroutine (weak keys) */
     int ref_coroutines;          /* suspended script coroutines (weak keys) */

@@ -3,6 +3,7 @@
 --   --set routes=N   a router with N routes, /r1/item to /rN/item
 --   --set folder=PATH  files are there
 local ok = "ok\n"
+local block = ("x"):rep(65536)
 local app = http.router()
 
 for i = 1, tonumber(http.arg.urls or 0) do
@@ -14,7 +15,6 @@ end
 
 app:get("/stream", function(request)
   local left = tonumber(request.query.bytes)
-  local block = ("x"):rep(math.min(left, 65536))
   local headers = { ["content-length"] = tostring(left) }
   local stream <close> = assert(request:stream(200, headers))
   while left > 0 do
