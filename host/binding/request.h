@@ -33,6 +33,7 @@
 #include "binding/op.h"
 #include "binding/router.h"
 
+struct reqlog;
 struct state;
 struct task;
 
@@ -91,6 +92,7 @@ struct request {
     bool passed;              /* by another worker */
 
     /* the answer */
+    struct reqlog *log;     /* runtime/reqlog.h; NULL: nobody wants a note */
     struct op send;         /* of a whole answer and of a head */
     struct op watch;        /* HttpWaitForDisconnect, armed at the first suspension */
     HTTP_RESPONSE response; /* zeroed but for what the answer set */

@@ -166,6 +166,39 @@ static void check_script(struct check *check)
     lua_pop(L, 1);
 }
 
+/* --- mounts
+ * ---------------------------------------------------------------------------------------- */
+
+/* The same route: the same segments, whatever their parameters are called. */
+static bool is_same_mount(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        size_t skip = *a == ':' ? strcspn(a, "/") : 1;
+        b += *a == ':' ? strcspn(b, "/") : 1;
+        a += skip;
+    }
+    return *a == *b;
+}
+
+/* Scripts of directories that are mounted at one place: at most one of them may return something.
+ * Other routes are known only when a script runs, and then a second one fails the load. */
+static void check_mounts(struct check *check, const struct script_list *list)
+{
+    char text[1024];
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t j = 0; j < i && list->items[i].mount != NULL; j++) {
+            const struct script *other = &list->items[j];
+            if (other->mount != NULL && is_same_mount(other->mount, list->items[i].mount)) {
+                check->script = &list->items[i];
+                (void)snprintf(text, sizeof text, "route %s is that of %s (%s) too",
+                               list->items[i].mount, other->path, other->mount);
+                put(check, 1, 0, false, text);
+                break;
+            }
+        }
+    }
+}
+
 /* The names that exist in a fresh state, and `http`. */
 static int note_known(lua_State *L)
 {
@@ -206,6 +239,7 @@ static bool check_all(struct check *check, const struct script_list *list)
             check_script(check);
         }
     }
+    check_mounts(check, list);
     return true;
 }
 

@@ -62,8 +62,11 @@ const struct command_row command_rows[] = {
      "ended with the server."},
     {COMMAND_CHECK, "check", "check FILE|DIR...",
      "compile scripts, resolve require, find undefined globals",
-     "Reads the scripts and opens no socket. Prints errors with the line and a caret; exit code 3 "
-     "when there is one."},
+     "Reads the scripts, runs none of them, and opens no socket. Prints errors with the line and a "
+     "caret; exit code 3 when there is one. Warns of undefined globals, and of scripts of a "
+     "directory that are mounted at one place. Routes that a script adds are known only when it "
+     "runs: a second one for the same path fails the load, and a literal segment is never hidden by "
+     "a parameter."},
     {COMMAND_CTL, "ctl", "ctl QUESTION [PID]", "ask a running server",
      "Questions: reload (load the scripts anew; the answer comes when every worker serves them, or "
      "with the error, exit code 3), rollback (the same with the scripts of the generation before), "

@@ -16,11 +16,13 @@
 #include "cli/options.h"
 #include "runtime/host.h"
 
+struct lineout;
+
 /* Before anything is opened: whether --ready-fd names an open descriptor. false: *why. */
 bool ready_check(const struct options *options, const char **why);
 
-/* Failures to tell are reported on stderr and change nothing else. */
-void ready_tell(const struct options *options, const struct host_event *event);
+/* out: with --json, else NULL. Failures to tell are reported on stderr and change nothing else. */
+void ready_tell(const struct options *options, struct lineout *out, const struct host_event *event);
 
 /* STOPPING=1. */
 void ready_tell_stopping(void);

@@ -7,6 +7,7 @@
 
 #include "api/httpapi.h"
 #include "base/jsonout.h"
+#include "cli/lineout.h"
 
 enum { EVENT_BYTES_MAX = 8192, PATH_BYTES_MAX = 4096 };
 
@@ -45,7 +46,7 @@ static void tell_fd(int fd)
     (void)_close(fd);
 }
 
-void ready_tell(const struct options *options, const struct host_event *event)
+void ready_tell(const struct options *options, struct lineout *out, const struct host_event *event)
 {
     struct buf text;
     long pid = (long)GetCurrentProcessId();
@@ -61,7 +62,9 @@ void ready_tell(const struct options *options, const struct host_event *event)
         (void)buf_printf(&text, "ready %s pid=%ld gen=%u\n", event->url, pid,
                          (unsigned)event->generation);
     }
-    if (text.len > 0) {
+    if (out != NULL) {
+        lineout_put(out, buf_slice(&text), false);
+    } else if (text.len > 0) {
         (void)fwrite(text.p, 1, text.len, stdout); /* a closed stdout is the caller's wish */
         (void)fflush(stdout);
     }

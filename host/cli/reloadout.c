@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/jsonout.h"
 #include "binding/excerpt.h"
+#include "cli/lineout.h"
 
 enum { LINE_BYTES_MAX = 8192, FILE_BYTES_MAX = 1024 };
 
@@ -145,7 +146,7 @@ static void put_json_error(struct buf *text, const struct host_event *event)
     }
 }
 
-static void put_json(const struct host_event *event)
+static void put_json(struct lineout *out, const struct host_event *event)
 {
     struct buf text;
     buf_init(&text, LINE_BYTES_MAX * 2);
@@ -172,16 +173,15 @@ static void put_json(const struct host_event *event)
         break;
     }
     jsonout_close(&text);
-    (void)fwrite(text.p, 1, text.len, stdout); /* a closed stdout is the caller's wish */
-    (void)fflush(stdout);
+    lineout_put(out, buf_slice(&text), false);
     buf_deinit(&text);
 }
 
-void reloadout_tell(const struct options *options, const struct term *term,
+void reloadout_tell(const struct options *options, const struct term *term, struct lineout *out,
                     const struct host_event *event)
 {
     if (options->json) {
-        put_json(event);
+        put_json(out, event);
     }
     if (event->kind == HOST_EVENT_BROKEN) {
         put_broken(term, event);

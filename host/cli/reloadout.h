@@ -10,7 +10,9 @@
 #include "cli/options.h"
 #include "cli/term.h"
 
-/* HOST_EVENT_RELOAD, _BROKEN and _CLOSED; the last only when it is worth a line: with --verbose, in
+struct lineout;
+
+/* out: for --json. HOST_EVENT_RELOAD, _BROKEN and _CLOSED; the last only when it is worth a line: with --verbose, in
  * dev, or when something was cut or left. */
-void reloadout_tell(const struct options *options, const struct term *term,
+void reloadout_tell(const struct options *options, const struct term *term, struct lineout *out,
                     const struct host_event *event);

@@ -7,6 +7,7 @@
 
 #include "api/provider.h"
 #include "cli/child.h"
+#include "cli/lineout.h"
 #include "base/jsonout.h"
 #include "cli/ready.h"
 #include "cli/reloadout.h"
@@ -15,6 +16,8 @@
 
 enum {
     EVENT_BYTES_MAX = 16384,
+    REQUEST_METHOD_BYTES_MAX = 33, /* as long as they are told (runtime/reqlog.h) */
+    REQUEST_PATH_BYTES_MAX = 1025,
     SCRIPT_BYTES_MAX = 16 * 1024 * 1024 /* from standard input */
 };
 
@@ -25,17 +28,12 @@ struct serve {
     struct host_source *sources;
     struct buf script; /* standard input */
     struct child child;
+    struct lineout *out; /* --json; else NULL */
     bool is_ready;
 };
 
 /* --- events
  * ---------------------------------------------------------------------------------------- */
-
-static void put(struct buf *text)
-{
-    (void)fwrite(text->p, 1, text->len, stdout); /* a closed stdout is the caller's wish */
-    (void)fflush(stdout);
-}
 
 static void put_event(const struct serve *serve, const char *name, const struct host_event *event)
 {
@@ -51,7 +49,7 @@ static void put_event(const struct serve *serve, const char *name, const struct 
     jsonout_text(&text, "reason", host_cause_name(event->cause));
     jsonout_text(&text, "text", event->text);
     jsonout_close(&text);
-    put(&text);
+    lineout_put(serve->out, buf_slice(&text), false);
     buf_deinit(&text);
 }
 
@@ -66,7 +64,29 @@ static void put_error(const struct serve *serve, const struct host_verdict *verd
     jsonout_text(&text, "message", verdict->reason);
     jsonout_text(&text, "hint", verdict->hint);
     jsonout_close(&text);
-    put(&text);
+    lineout_put(serve->out, buf_slice(&text), false);
+    buf_deinit(&text);
+}
+
+/* On a worker. */
+static void on_request(void *ctx, const struct host_request *request)
+{
+    struct serve *serve = ctx;
+    char method[REQUEST_METHOD_BYTES_MAX], path[REQUEST_PATH_BYTES_MAX];
+    struct buf text;
+    (void)snprintf(method, sizeof method, "%.*s", (int)request->method.len, request->method.p);
+    (void)snprintf(path, sizeof path, "%.*s", (int)request->path.len, request->path.p);
+    buf_init(&text, EVENT_BYTES_MAX);
+    jsonout_open(&text, "event", "request");
+    jsonout_text(&text, "method", method);
+    jsonout_text(&text, "path", path);
+    jsonout_number(&text, "status", request->status);
+    (void)buf_printf(&text, ",\"ms\":%.3f", (double)request->took_ns / 1e6);
+    jsonout_number(&text, "gen", request->generation);
+    jsonout_close(&text);
+    if (text.len > 0 && text.p[text.len - 1] == '\n') {
+        lineout_put(serve->out, buf_slice(&text), true);
+    }
     buf_deinit(&text);
 }
 
@@ -91,14 +111,14 @@ static void on_event(void *ctx, struct host *host, const struct host_event *even
     switch (event->kind) {
     case HOST_EVENT_READY:
         serve->is_ready = true;
-        ready_tell(serve->options, event);
+        ready_tell(serve->options, serve->out, event);
         if (serve->options->command == COMMAND_TEST) {
             start_child(serve, host, event);
         }
         break;
     case HOST_EVENT_RELOAD:
     case HOST_EVENT_BROKEN:
-    case HOST_EVENT_CLOSED: reloadout_tell(serve->options, &serve->term, event); break;
+    case HOST_EVENT_CLOSED: reloadout_tell(serve->options, &serve->term, serve->out, event); break;
     case HOST_EVENT_DRAIN:
         if (serve->is_ready) {
             put_event(serve, "drain", event);
@@ -232,6 +252,7 @@ static bool configure(struct serve *serve, struct host_config *config)
     config->log = &serve->log;
     config->on_trace = options->trace == HOST_TRACE_OFF ? NULL : on_trace;
     config->on_event = on_event;
+    config->on_request = options->json ? on_request : NULL;
     config->on_signal = on_signal;
     config->ctx = serve;
     return set_sources(serve, config);
@@ -320,6 +341,10 @@ int serve_command(const struct options *options)
         tell_missing_loop(&serve.term, options->backend);
         return HOST_EXIT_USAGE;
     }
+    if (options->json && (serve.out = lineout_open()) == NULL) {
+        term_error(&serve.term, "no thread for --json");
+        return HOST_EXIT_INTERNAL;
+    }
     if (!ready_check(options, &why) || !configure(&serve, &config) ||
         !signals_open(&config.signal_fd)) {
         term_error(&serve.term, why);
@@ -341,6 +366,7 @@ int serve_command(const struct options *options)
     tell_verdict(&serve, &verdict, code);
     signals_close(); /* last: by default SIGPIPE ends a process whose reader has gone */
 out:
+    lineout_close(serve.out);
     buf_deinit(&serve.script);
     free(serve.sources);
     return code;

@@ -16,6 +16,7 @@
 #include "runtime/generation_internal.h"
 #include "runtime/hostdata.h"
 #include "runtime/modules.h"
+#include "runtime/reqlog.h"
 #include "runtime/sources.h"
 
 enum { NEWS_BYTES_MAX = 4096, BOOT_BYTES_MAX = 20 };
@@ -331,6 +332,9 @@ static bool refuse(void *ctx, struct request *r)
     struct dev *dev = host->dev;
     if (dev != NULL && slice_starts_with(httpreq_path(r), SLICE_LIT(DEVPAGE_PATH))) {
         return false;
+    }
+    if (r->log != NULL) {
+        reqlog_end(r, 503);
     }
     struct shown *shown = dev == NULL ? NULL : calloc(1, sizeof *shown);
     char version[DEVPAGE_VERSION_BYTES_MAX];

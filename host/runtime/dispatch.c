@@ -14,6 +14,7 @@
 #include "binding/router.h"
 #include "binding/stream.h"
 #include "binding/task.h"
+#include "runtime/reqlog.h"
 
 /* Where things stand on the coroutine of a handler. */
 enum { AT_REQUEST = 1, AT_MESSAGE_HANDLER, AT_RESULTS };
@@ -267,6 +268,9 @@ static void handler_ended(struct task *t, enum task_end end, int nresults)
         }
         break;
     }
+    if (r->log != NULL) {
+        reqlog_end(r, r->response.StatusCode);
+    }
     httpreq_forget_task(r);
 }
 
@@ -275,16 +279,25 @@ static void watch_client(struct task *t)
     httpreq_watch(t->owner);
 }
 
+/* Before any state has it. */
+static void refuse(struct request *r)
+{
+    if (r->log != NULL) {
+        reqlog_end(r, 503);
+    }
+    httpreq_refuse(r, 503);
+}
+
 static void start(struct state *S, struct request *r)
 {
     struct task *t = task_acquire(S);
     if (t == NULL) {
-        httpreq_refuse(r, 503);
+        refuse(r);
         return;
     }
     if (!httpreq_open(r, S, t)) {
         task_release(t);
-        httpreq_refuse(r, 503);
+        refuse(r);
         return;
     }
     t->on_end = handler_ended;
@@ -315,11 +328,13 @@ static struct state *choose(struct dispatch *d, const struct request *r)
 /* The gate is closed, or nobody is behind it. true: this one may pass. */
 static bool may_pass(struct dispatch *d, struct request *r)
 {
+    bool passes = false;
     if (d->state != NULL && d->gate == DISPATCH_OUTAGE) {
-        return !d->on_outage(d->outage_ctx, r);
+        passes = !d->on_outage(d->outage_ctx, r);
+    } else {
+        refuse(r);
     }
-    httpreq_refuse(r, 503);
-    return false;
+    return passes;
 }
 
 /* --- requests of another worker
@@ -410,6 +425,9 @@ static void take(struct request *r, ULONG status)
         return;
     }
     post(lane);
+    if (d->notes != NULL) {
+        reqlog_begin(r, d->notes);
+    }
     take_request(d, r);
 }
 
@@ -468,7 +486,7 @@ static void refuse_held(struct dispatch *d)
 {
     struct list_node *node;
     while ((node = list_pop_front(&d->held)) != NULL) {
-        httpreq_refuse(LIST_ITEM(node, struct request, node), 503);
+        refuse(LIST_ITEM(node, struct request, node));
     }
 }
 

@@ -36,6 +36,8 @@ enum {
         16384 /* alive in one worker; past it nothing is posted until one ends */
 };
 
+struct host_config;
+
 /* Who gets in. */
 enum dispatch_gate {
     DISPATCH_OPEN,
@@ -63,6 +65,7 @@ struct dispatch {
     size_t older_count;                      /* of theirs before it was withdrawn is still theirs */
     struct list held;                        /* struct request.node: for next */
     const struct log *log;
+    const struct host_config *notes; /* its on_request hears of each request; NULL: nobody does */
     struct request_pool pool;
     struct dispatch_lane lanes[DISPATCH_QUEUES_MAX];
     size_t lane_count;

@@ -29,6 +29,7 @@
 #include "api/httpapi.h"
 #include "api/loop.h"
 #include "base/log.h"
+#include "base/slice.h"
 
 struct host;
 
@@ -131,6 +132,14 @@ struct host_event {
     const char *text;                 /* DRAIN, SUMMARY: in words, one line */
 };
 
+/* For on_request; good during the call only. */
+struct host_request {
+    struct slice method, path; /* decoded, without query; cut (reqlog.h) */
+    unsigned status;           /* 0: it was never answered */
+    uint64_t took_ns;          /* until its handler and its stream had ended */
+    uint32_t generation;       /* 0: none had it */
+};
+
 enum host_trace { HOST_TRACE_OFF, HOST_TRACE_CLOSE, HOST_TRACE_CALLS };
 
 struct host_config {
@@ -176,11 +185,15 @@ struct host_config {
     void (*on_event)(void *ctx, struct host *host,
                      const struct host_event *event); /* coordinator; NULL: none */
 
+    /* A request that a handler was called for has ended, or got 503 instead. The worker's thread,
+     * which must not wait; NULL: none. */
+    void (*on_request)(void *ctx, const struct host_request *request);
+
     /* A descriptor from which the coordinator reads signal numbers, one byte each, and hands each
      * to on_signal; -1: none. */
     int signal_fd;
     void (*on_signal)(void *ctx, struct host *host, int number); /* coordinator */
-    void *ctx;                                                   /* for the three */
+    void *ctx;                                                   /* for the four */
 };
 
 #define HOST_DRAIN_DEFAULT_NS UINT64_C(5000000000)

@@ -70,6 +70,7 @@ static void *work(void *arg)
     if (code == NO_ERROR) {
         dispatch_init(&worker->dispatch, worker->loop, host->log);
         worker->dispatch.find_other = find_other;
+        worker->dispatch.notes = host->config->on_request == NULL ? NULL : host->config;
         worker->phase = WORKER_SERVING;
     } else {
         worker->phase = WORKER_ENDED;

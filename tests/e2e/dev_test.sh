@@ -328,4 +328,16 @@ expect_code 3
 launch dev -e 'x = = 1'
 wait_end
 expect_code 3
+
+# --- check: what stands at one place --------------------
+mkdir -p routes/users
+for file in users.lua users/index.lua 'users/[id].lua' 'users/[name].lua' 'users/new.lua'; do
+    echo 'return function() end' >"routes/$file"
+done
+launch check routes
+wait_end
+expect_code 0
+expect_err 'users/index.lua:1: warning: route /users/ is that of routes/users.lua \(/users/\) too'
+expect_err 'users/\[name\].lua:1: warning: route /users/:name is that of .*\[id\].lua .* too'
+expect_err '5 scripts, 0 errors, 2 warnings'
 finish dev
