@@ -101,7 +101,7 @@ void lineout_close(struct lineout *out)
     }
     bool ended = out->ended;
     (void)pthread_mutex_unlock(&out->mutex);
-    if (!ended) { /* it is in a write that does not end: it keeps its memory until the process does */
+    if (!ended) { /* in a write that does not end: it keeps its memory until the process does */
         (void)pthread_detach(out->thread);
         return;
     }

@@ -28,5 +28,5 @@ struct lineout *lineout_open(void);
  * up no exit. NULL is harmless. */
 void lineout_close(struct lineout *out);
 
-/* One line with its line feed, at most LINEOUT_RESERVE. spare: one of many, may be dropped early. */
+/* One line with its line feed, at most LINEOUT_RESERVE. spare: one of many, dropped early. */
 void lineout_put(struct lineout *out, struct slice line, bool spare);

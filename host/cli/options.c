@@ -65,7 +65,8 @@ const struct command_row command_rows[] = {
      "Reads the scripts, runs none of them, and opens no socket. Prints errors with the line and a "
      "caret; exit code 3 when there is one. Warns of undefined globals, and of scripts of a "
      "directory that are mounted at one place. Routes that a script adds are known only when it "
-     "runs: a second one for the same path fails the load, and a literal segment is never hidden by "
+     "runs: a second one for the same path fails the load, and a literal segment is never hidden "
+     "by "
      "a parameter."},
     {COMMAND_CTL, "ctl", "ctl QUESTION [PID]", "ask a running server",
      "Questions: reload (load the scripts anew; the answer comes when every worker serves them, or "

@@ -8,6 +8,8 @@
  *   NOTIFY_SOCKET     READY=1, and STOPPING=1 when stopping begins (systemd's protocol, one
  *                     datagram each)
  *
+ * In this order but for the first two: who reads the line finds the file.
+ *
  * Thread: main. */
 #pragma once
 

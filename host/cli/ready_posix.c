@@ -84,6 +84,15 @@ void ready_tell(const struct options *options, struct lineout *out, const struct
     struct buf text;
     long pid = (long)getpid();
     buf_init(&text, EVENT_BYTES_MAX);
+    if (options->ready_file != NULL) {
+        (void)buf_printf(&text, "{\"generation\":%u", (unsigned)event->generation);
+        jsonout_text(&text, "url", event->url);
+        jsonout_number(&text, "port", event->port);
+        jsonout_number(&text, "pid", pid);
+        jsonout_close(&text);
+        write_file(options->ready_file, buf_slice(&text));
+    }
+    buf_clear(&text);
     if (options->json) {
         jsonout_open(&text, "event", "ready");
         jsonout_text(&text, "url", event->url);
@@ -100,15 +109,6 @@ void ready_tell(const struct options *options, struct lineout *out, const struct
     } else if (text.len > 0) {
         (void)fwrite(text.p, 1, text.len, stdout); /* a closed stdout is the caller's wish */
         (void)fflush(stdout);
-    }
-    if (options->ready_file != NULL) {
-        buf_clear(&text);
-        (void)buf_printf(&text, "{\"generation\":%u", (unsigned)event->generation);
-        jsonout_text(&text, "url", event->url);
-        jsonout_number(&text, "port", event->port);
-        jsonout_number(&text, "pid", pid);
-        jsonout_close(&text);
-        write_file(options->ready_file, buf_slice(&text));
     }
     if (options->ready_fd >= 0) {
         tell_fd(options->ready_fd);

@@ -12,7 +12,8 @@
 
 struct lineout;
 
-/* out: for --json. HOST_EVENT_RELOAD, _BROKEN and _CLOSED; the last only when it is worth a line: with --verbose, in
+/* out: for --json.
+ * HOST_EVENT_RELOAD, _BROKEN and _CLOSED; the last only when it is worth a line: with --verbose, in
  * dev, or when something was cut or left. */
 void reloadout_tell(const struct options *options, const struct term *term, struct lineout *out,
                     const struct host_event *event);

@@ -38,7 +38,7 @@ node -e '
 
 # Nobody reads: the pipe is full after some hundred requests and the ring after some thousand.
 mkfifo pipe
-sleep 300 <pipe &
+tail -f /dev/null <pipe &
 sleeper=$!
 : >err
 "$program" run app.lua -p 0 --json --ready-file ready >pipe 2>err &
@@ -46,7 +46,8 @@ server=$!
 until_true 20 test -s ready || fail "no ready file"
 url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' ready)
 for _ in 1 2 3 4 5 6; do
-    curl -sS --max-time 30 "$url/hello/[1-1000]" -o /dev/null || fail "a reader that stands holds up"
+    curl -sS --max-time 30 "$url/hello/[1-1000]" -o /dev/null ||
+        fail "a reader that stands holds up"
 done
 curl -sS --max-time 30 "$url/hello/" >answer || fail "a reader that stands holds up"
 [ "$(cat answer)" = hello ] || fail "$(cat answer)"
@@ -64,10 +65,11 @@ stop INT
 expect_code 0
 wait "$reader"
 tail -n 1 out | grep -q '"event":"summary","exit":0' || fail "the last line"
-node -e 'require("fs").readFileSync("out", "utf8").trim().split("\n").map(JSON.parse)' || fail "torn"
+node -e 'require("fs").readFileSync("out", "utf8").trim().split("\n").map(JSON.parse)' ||
+    fail "a torn line"
 
 # And the end comes although nobody reads.
-sleep 300 <pipe &
+tail -f /dev/null <pipe &
 sleeper=$!
 rm -f ready
 "$program" run app.lua -p 0 --json --ready-file ready >pipe 2>err &
