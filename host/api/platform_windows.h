@@ -12,6 +12,10 @@
 #include <ws2tcpip.h>
 #include <windows.h>
 
+/* Words of 16-bit days that windef.h defines as nothing. */
+#undef near
+#undef far
+
 /* One unit of the contract's text: a UTF-16 code unit. Its literal form is HTTP_TEXT("..."). */
 typedef WCHAR HTTP_CHAR;
 #define HTTP_TEXT(literal) L##literal

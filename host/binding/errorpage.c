@@ -109,9 +109,9 @@ static bool find_known(const struct errorpage *page, const char *text, struct pa
 
 static bool is_syntax_error(struct slice text)
 {
-    static const char near[] = " near ";
-    for (size_t i = 0; i + sizeof near - 1 <= text.len; i++) {
-        if (memcmp(text.p + i, near, sizeof near - 1) == 0) {
+    static const char word[] = " near ";
+    for (size_t i = 0; i + sizeof word - 1 <= text.len; i++) {
+        if (memcmp(text.p + i, word, sizeof word - 1) == 0) {
             return true;
         }
     }
