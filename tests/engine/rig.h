@@ -213,7 +213,11 @@ static inline bool client_try_open(struct client *client, uint16_t port)
     MUST(client->fd >= 0);
     MUST(setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
     MUST(setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
-    if (connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0) {
+    int result = -1;
+    do { /* a thread that has closed a ring is interrupted once (net/loop_uring.c) */
+        result = connect(client->fd, (struct sockaddr *)&address, sizeof address);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) {
         return true;
     }
     close(client->fd);
@@ -245,7 +249,11 @@ static inline void client_reset(struct client *client)
 static inline bool client_send(struct client *client, const char *text)
 {
     size_t length = strlen(text);
-    return send(client->fd, text, length, MSG_NOSIGNAL) == (ssize_t)length;
+    ssize_t n = -1;
+    do {
+        n = send(client->fd, text, length, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)length;
 }
 
 static inline bool client_get(struct client *client, const char *target)
@@ -259,8 +267,10 @@ static inline bool client_get(struct client *client, const char *target)
 static inline bool client_fill(struct client *client)
 {
     MUST(client->length < CLIENT_BYTES - 1);
-    ssize_t n =
-        recv(client->fd, client->bytes + client->length, CLIENT_BYTES - 1 - client->length, 0);
+    ssize_t n = -1;
+    do {
+        n = recv(client->fd, client->bytes + client->length, CLIENT_BYTES - 1 - client->length, 0);
+    } while (n < 0 && errno == EINTR);
     MUST(n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)); /* silence is a failure */
     client->length += n > 0 ? (size_t)n : 0;
     client->bytes[client->length] = 0;
