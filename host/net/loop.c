@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "net/sock.h"
 
 /* Not shared and not a process global: each thread finds its own loop here. */
 static _Thread_local struct loop *current;
@@ -323,11 +322,7 @@ void loop_io_remove(struct loop *loop, struct loop_io *io)
 void loop_io_close(struct loop *loop, struct loop_io *io)
 {
     assert(loop == current);
-    if (io->id != 0) {
-        loop->backend->io_close(loop->backend_state, io);
-    } else {
-        sock_close(io->fd);
-    }
+    loop->backend->io_close(loop->backend_state, io);
     io->fd = -1;
 }
 

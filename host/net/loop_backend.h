@@ -21,8 +21,8 @@ struct loop_backend_ops {
     ULONG (*open)(void **state);
     void (*close)(void *state);
 
-    /* See loop_io_add, loop_io_remove, loop_io_close, loop_io_add_listener in net/loop.h. What
-     * io_close gets is registered; it closes the fd. */
+    /* See loop_io_add, loop_io_remove, loop_io_close, loop_io_add_listener in net/loop.h. io_close
+     * closes the fd, registered or not. */
     ULONG (*io_add)(void *state, struct loop_io *io);
     void (*io_remove)(void *state, struct loop_io *io);
     void (*io_close)(void *state, struct loop_io *io);

@@ -161,7 +161,9 @@ static void epoll_io_remove(void *ctx, struct loop_io *io)
 
 static void epoll_io_close(void *ctx, struct loop_io *io)
 {
-    forget_io(ctx, io);
+    if (io->id != 0) {
+        forget_io(ctx, io);
+    }
     sock_close(io->fd);
 }
 

@@ -131,7 +131,9 @@ static void uring_io_remove(void *ctx, struct loop_io *io)
 
 static void uring_io_close(void *ctx, struct loop_io *io)
 {
-    uring_io_remove(ctx, io);
+    if (io->id != 0) {
+        uring_io_remove(ctx, io);
+    }
     sock_close(io->fd);
 }
 

@@ -261,6 +261,7 @@ static const struct loop_backend_ops loop_backend_iocp = {
     .close = iocp_close,
     .io_add = no_io,
     .io_remove = no_remove,
+    .io_close = no_remove,
     .listener_add = no_io,
     .watch_start = no_watch,
     .watch_stop = no_unwatch,
