@@ -537,8 +537,8 @@ static ULONG commit_kind(struct ledger *ledger, uint32_t generation, enum node_k
     return code;
 }
 
-/* Moves what the URLs opened since `order` were promised. Of our engine it needs a little memory
- * and nothing else. */
+/* Moves what the URLs opened since `order` were promised. Where the provider is this
+ * project's own, that needs a little memory and nothing else. */
 static ULONG move_promised(struct ledger *ledger, uint64_t order, struct ledger_error *error)
 {
     struct list_node *at = ledger->kinds[NODE_URL].head.next;

@@ -1,6 +1,6 @@
 /* From a received request to its handler and back: the hot path of the runtime.
  *
- *   engine completes a receive -> take_request (here) -> handler's coroutine (binding/task.h)
+ *   a receive completes -> take_request (here) -> handler's coroutine (binding/task.h)
  *   -> handler(request) -> answer_return (binding/answer.h) -> HttpSendHttpResponse
  *   -> the receive's memory goes back
  *

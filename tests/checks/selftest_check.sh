@@ -11,7 +11,7 @@ failures=0
 plant_good_tree() {
     rm -rf "${tree:?}"/*
     mkdir -p "$tree/host/base" "$tree/host/api" "$tree/host/net" "$tree/host/protocol" \
-        "$tree/host/engine" "$tree/host/binding" "$tree/lua" "$tree/docs"
+        "$tree/host/engine" "$tree/host/binding" "$tree/host/runtime" "$tree/lua" "$tree/docs"
     cp "$root/.clang-format" "$root/.luacheckrc" "$tree/"
     cat >"$tree/host/base/thing.h" <<'C'
 /* A thing: says exit(1) and sprintf( only in a comment. */
@@ -90,6 +90,15 @@ C
 must_fail layers 'in a ring of includes' host/base/thing.h <<'C'
 #include "base/other.h"
 C
+must_fail layers 'names a provider' host/runtime/exit.c <<'C'
+/* Wine has no such call. */
+C
+must_fail layers 'names a provider' host/binding/url.c <<'C'
+static const char *const library = "httpapi.dll";
+C
+must_fail layers 'names a provider' lua/m.lua <<'LUA'
+-- HTTP.sys answers this by itself
+LUA
 must_fail headers 'does not compile alone' host/base/bare.h <<'C'
 #pragma once
 size_t bare_count(void);
