@@ -1,7 +1,8 @@
 /* The control socket of a running host: what `moonlatch ctl` asks, and how it is answered.
  *
  * A Unix socket, mode 0600, in a folder of the user's that nobody else can enter, named by the
- * process: $XDG_RUNTIME_DIR/moonlatch/PID.sock, or /tmp/moonlatch-UID/PID.sock. One connection, one
+ * process: $XDG_RUNTIME_DIR/moonlatch/PID.sock, or /tmp/moonlatch-UID/PID.sock. On Windows a named
+ * pipe, \\.\pipe\moonlatch-PID, for this user and this machine alone. One connection, one
  * question: a line such as "reload\n"; the answer is the exit code for `ctl` in digits, a line
  * feed, and the text to print, then the end of the connection.
  *
@@ -12,7 +13,7 @@
  *             answered when everything is closed
  *
  * Owner: struct host. Thread: coordinator. Limits: CTL_CLIENTS_MAX connections; a further one waits
- * in the backlog. On systems without Unix sockets ctl_open says ERROR_NOT_SUPPORTED. */
+ * in the backlog; of a pipe 4 are served at a time. */
 #pragma once
 
 #include <stdbool.h>
@@ -56,7 +57,8 @@ void ctl_describe_reload(struct ctl_question *question, const struct reload_resu
 
 /* Listens. path NULL: the place described above. Errors: ERROR_NOT_SUPPORTED; ERROR_ALREADY_EXISTS
  * another process listens there; ERROR_ACCESS_DENIED the folder is not ours alone;
- * ERROR_INVALID_PARAMETER the path is too long; ERROR_NOT_ENOUGH_MEMORY. *out is NULL then. */
+ * ERROR_INVALID_PARAMETER the path is too long, or none of a pipe where it must be;
+ * ERROR_NOT_SUPPORTED the system has neither; ERROR_NOT_ENOUGH_MEMORY. *out is NULL then. */
 ULONG ctl_open(struct host *host, const char *path, struct ctl **out);
 
 /* Answers who waits for the end, removes the socket. NULL is harmless. */

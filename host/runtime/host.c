@@ -374,10 +374,11 @@ static bool open_control(struct host *host)
     if (code == NO_ERROR) {
         return true;
     }
-    const char *why = code == ERROR_ALREADY_EXISTS      ? "another process listens there"
-                      : code == ERROR_ACCESS_DENIED     ? "the folder is not this user's alone"
-                      : code == ERROR_INVALID_PARAMETER ? "the path is too long"
-                                                        : "not available here";
+    const char *why = code == ERROR_ALREADY_EXISTS  ? "another process listens there"
+                      : code == ERROR_ACCESS_DENIED ? "the folder is not this user's alone"
+                      : code == ERROR_INVALID_PARAMETER
+                          ? "the path is too long, or none of a socket"
+                          : "not available here";
     (void)snprintf(text, sizeof text, "no control socket%s%s: %s", path == NULL ? "" : " at ",
                    path == NULL ? "" : path, why);
     if (path == NULL) {
