@@ -69,6 +69,9 @@ static ULONG end_in_loop(struct call *call, ULONG code)
 ULONG call_end(struct call *call, ULONG code)
 {
     code = httpsys_code(code);
+    if (call->given != NULL && code != ERROR_IO_PENDING && call->count != 0) {
+        call->given->InternalHigh = call->count; /* in ERROR_MORE_DATA: the size that is needed */
+    }
     if (call->loop != NULL) {
         return end_in_loop(call, code);
     }

@@ -95,6 +95,7 @@ struct call {
     OVERLAPPED own;        /* for a call without one */
     HANDLE event;          /* of own */
     PULONG bytes;          /* the caller's count, may be NULL */
+    ULONG count;           /* of a receive: what the function itself reported */
     void *memory;          /* malloc; freed when the call has completed */
     PHTTP_REQUEST request; /* of a receive: shown to request_arrived when it is there */
 };
@@ -128,7 +129,7 @@ void request_arrived(HANDLE queue, PHTTP_REQUEST request);
 
 /* What must be known of a request that is not answered yet, where the host frames bodies itself.
  * Harmless elsewhere, and where there is no memory: then it is answered as an ordinary one. */
-void answer_note(HANDLE queue, HTTP_REQUEST_ID id, bool is_head);
+void answer_note(HANDLE queue, HTTP_REQUEST_ID id, bool is_head, bool is_old);
 /* The queue is about to be closed. */
 void answer_forget_queue(HANDLE queue);
 

@@ -70,7 +70,10 @@ void request_arrived(HANDLE queue, PHTTP_REQUEST request)
     if (httpsys()->is_wine) {
         decode_path(&request->CookedUrl);
     }
-    answer_note(queue, request->RequestId, request->Verb == HttpVerbHEAD);
+    HTTP_VERSION version = request->Version;
+    bool is_old =
+        version.MajorVersion < 1 || (version.MajorVersion == 1 && version.MinorVersion == 0);
+    answer_note(queue, request->RequestId, request->Verb == HttpVerbHEAD, is_old);
 }
 
 /* --- calls ----------------------------------------------------------------------------------- */
@@ -91,9 +94,12 @@ ULONG WINAPI HttpReceiveHttpRequest(HANDLE RequestQueueHandle, HTTP_REQUEST_ID R
     if (code != NO_ERROR) {
         return code;
     }
-    return call_end(&call, api->HttpReceiveHttpRequest(
-                               RequestQueueHandle, RequestId, Flags & ~own_flags, RequestBuffer,
-                               RequestBufferLength, passed == NULL ? BytesReturned : NULL, passed));
+    /* The count is asked for in any case: where a call with Overlapped ends at once, the system
+     * need not have filled that in. */
+    PULONG count = passed == NULL ? BytesReturned : &call.count;
+    return call_end(&call,
+                    api->HttpReceiveHttpRequest(RequestQueueHandle, RequestId, Flags & ~own_flags,
+                                                RequestBuffer, RequestBufferLength, count, passed));
 }
 
 ULONG WINAPI HttpReceiveRequestEntityBody(HANDLE RequestQueueHandle, HTTP_REQUEST_ID RequestId,
@@ -108,9 +114,10 @@ ULONG WINAPI HttpReceiveRequestEntityBody(HANDLE RequestQueueHandle, HTTP_REQUES
     if (code != NO_ERROR) {
         return code;
     }
-    code = call_end(&call, api->HttpReceiveRequestEntityBody(
-                               RequestQueueHandle, RequestId, Flags, EntityBuffer,
-                               EntityBufferLength, passed == NULL ? BytesReturned : NULL, passed));
+    PULONG count = passed == NULL ? BytesReturned : &call.count; /* as above */
+    code = call_end(&call, api->HttpReceiveRequestEntityBody(RequestQueueHandle, RequestId, Flags,
+                                                             EntityBuffer, EntityBufferLength,
+                                                             count, passed));
     if (code == ERROR_HANDLE_EOF && Overlapped == NULL && BytesReturned != NULL) {
         *BytesReturned = 0; /* Wine leaves it as it was */
     }

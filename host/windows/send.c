@@ -2,7 +2,8 @@
  *
  *   file chunks      where the system refuses them, they are read and sent from memory
  *   framing          where the system does not frame a body of unknown length, Transfer-Encoding
- *                    and the chunk sizes are written here
+ *                    and the chunk sizes are written here; where it does, it is asked to in each
+ *                    call, as the contract frames such a body unasked
  *   cancelling       where the function cannot be called, a request without an answer gets 503, one
  *                    whose answer has begun is ended as it is */
 #include <stdio.h>
@@ -27,11 +28,12 @@ struct answer {
     HANDLE queue;
     HTTP_REQUEST_ID id;
     bool is_head; /* no body, no framing */
+    bool is_old;  /* HTTP/1.0: no framing; a body without length ends with the connection */
     bool begun;   /* the head is sent */
-    bool framed;  /* the chunk sizes are ours */
+    bool framed;  /* the body has no length: the chunk sizes are ours or the system's */
 };
 
-/* The process record of this file; empty where the system does it all. */
+/* The process record of this file; where the system frames, bodies of unknown length alone. */
 static struct {
     SRWLOCK lock;
     struct answer *list;
@@ -46,11 +48,8 @@ static struct answer **find(HANDLE queue, HTTP_REQUEST_ID id)
     return at;
 }
 
-void answer_note(HANDLE queue, HTTP_REQUEST_ID id, bool is_head)
+static void note(HANDLE queue, HTTP_REQUEST_ID id, bool is_head, bool is_old)
 {
-    if (httpsys()->can_chunk) {
-        return;
-    }
     AcquireSRWLockExclusive(&record.lock);
     struct answer *answer = *find(queue, id);
     if (answer == NULL) {
@@ -62,9 +61,17 @@ void answer_note(HANDLE queue, HTTP_REQUEST_ID id, bool is_head)
     }
     if (answer != NULL) { /* a number that is used again is a new request */
         struct answer *next = answer->next;
-        *answer = (struct answer){.next = next, .queue = queue, .id = id, .is_head = is_head};
+        *answer = (struct answer){
+            .next = next, .queue = queue, .id = id, .is_head = is_head, .is_old = is_old};
     }
     ReleaseSRWLockExclusive(&record.lock);
+}
+
+void answer_note(HANDLE queue, HTTP_REQUEST_ID id, bool is_head, bool is_old)
+{
+    if (!httpsys()->can_chunk) {
+        note(queue, id, is_head, is_old);
+    }
 }
 
 /* A copy of what is known; zeroed when nothing is. */
@@ -304,11 +311,12 @@ ULONG WINAPI HttpSendHttpResponse(HANDLE RequestQueueHandle, HTTP_REQUEST_ID Req
     if (HttpResponse == NULL || Reserved1 != NULL || Reserved2 != 0) {
         return ERROR_INVALID_PARAMETER;
     }
-    bool framed = !api->can_chunk && !known.is_head && is_unframed(HttpResponse) &&
-                  (Flags & (more_data | auto_chunking)) != 0;
+    bool unframed =
+        !known.is_head && is_unframed(HttpResponse) && (Flags & (more_data | auto_chunking)) != 0;
+    bool framed = unframed && !api->can_chunk && !known.is_old;
     bool reads =
         api->is_wine && has_file(HttpResponse->EntityChunkCount, HttpResponse->pEntityChunks);
-    ULONG flags = api->can_chunk ? Flags : Flags & ~auto_chunking;
+    ULONG flags = unframed && api->can_chunk ? Flags | auto_chunking : Flags & ~auto_chunking;
     HTTP_RESPONSE copy = *HttpResponse;
     if (framed || reads) {
         struct body body;
@@ -328,7 +336,10 @@ ULONG WINAPI HttpSendHttpResponse(HANDLE RequestQueueHandle, HTTP_REQUEST_ID Req
     ULONG code = send_head(&call, RequestId, flags, framed || reads ? &copy : HttpResponse,
                            CachePolicy, LogData);
     if (code == NO_ERROR || code == ERROR_IO_PENDING) {
-        note_begun(RequestQueueHandle, RequestId, framed);
+        if (unframed && api->can_chunk && (Flags & more_data) != 0) {
+            note(RequestQueueHandle, RequestId, false, false);
+        }
+        note_begun(RequestQueueHandle, RequestId, unframed);
     }
     return settle(RequestQueueHandle, RequestId, Flags, code);
 }
@@ -351,9 +362,13 @@ ULONG WINAPI HttpSendResponseEntityBody(HANDLE RequestQueueHandle, HTTP_REQUEST_
         return ERROR_INVALID_PARAMETER;
     }
     struct body body = {.count = EntityChunkCount, .chunks = EntityChunks};
-    if (known.framed || (api->is_wine && has_file(EntityChunkCount, EntityChunks))) {
-        code = make_body(EntityChunkCount, EntityChunks, known.framed, (Flags & more_data) == 0,
-                         &body);
+    bool framed = known.framed && !api->can_chunk && !known.is_old;
+    ULONG flags = known.framed && api->can_chunk ? Flags | auto_chunking : Flags & ~auto_chunking;
+    if (known.framed && known.is_old && (Flags & more_data) == 0) {
+        flags |= HTTP_SEND_RESPONSE_FLAG_DISCONNECT;
+    }
+    if (framed || (api->is_wine && has_file(EntityChunkCount, EntityChunks))) {
+        code = make_body(EntityChunkCount, EntityChunks, framed, (Flags & more_data) == 0, &body);
     }
     if (code != NO_ERROR) {
         return code;
@@ -364,7 +379,7 @@ ULONG WINAPI HttpSendResponseEntityBody(HANDLE RequestQueueHandle, HTTP_REQUEST_
         return code;
     }
     code = api->HttpSendResponseEntityBody(
-        RequestQueueHandle, RequestId, Flags, body.count, body.count == 0 ? NULL : body.chunks,
+        RequestQueueHandle, RequestId, flags, body.count, body.count == 0 ? NULL : body.chunks,
         passed == NULL ? BytesSent : NULL, NULL, 0, passed, LogData);
     return settle(RequestQueueHandle, RequestId, Flags, call_end(&call, code));
 }
