@@ -26,16 +26,30 @@ static ULONG from_error(DWORD error)
     }
 }
 
+/* The path as the system wants it; false: it cannot be one. */
+static bool make_wide(const char *path, WCHAR wide[PATH_UNITS_MAX])
+{
+    size_t needed = 0;
+    return text_from_utf8(path, strlen(path), wide, PATH_UNITS_MAX, &needed) == NO_ERROR;
+}
+
+/* As elsewhere, who reads keeps nobody from writing. */
 static ULONG open_path(const char *path, DWORD access, DWORD how, HANDLE *handle)
 {
     WCHAR wide[PATH_UNITS_MAX];
-    size_t needed = 0;
-    if (text_from_utf8(path, strlen(path), wide, PATH_UNITS_MAX, &needed) != NO_ERROR) {
+    if (!make_wide(path, wide)) {
         return ERROR_PATH_NOT_FOUND;
     }
-    *handle = CreateFileW(wide, access, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, how,
-                          FILE_ATTRIBUTE_NORMAL, NULL);
+    *handle = CreateFileW(wide, access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                          NULL, how, FILE_ATTRIBUTE_NORMAL, NULL);
     return *handle == INVALID_HANDLE_VALUE ? from_error(GetLastError()) : NO_ERROR;
+}
+
+static bool is_folder(const char *path)
+{
+    WCHAR wide[PATH_UNITS_MAX];
+    DWORD kind = make_wide(path, wide) ? GetFileAttributesW(wide) : INVALID_FILE_ATTRIBUTES;
+    return kind != INVALID_FILE_ATTRIBUTES && (kind & FILE_ATTRIBUTE_DIRECTORY) != 0;
 }
 
 bool file_is_settled(const struct file_stamp *stamp)
@@ -44,8 +58,7 @@ bool file_is_settled(const struct file_stamp *stamp)
     return false;
 }
 
-/* Who opens a file for writing is refused while it is open without FILE_SHARE_WRITE, and with it
- * an editor's "save" by replacing it still is. */
+/* A file that is open here cannot be replaced by another, which is how many editors save. */
 bool file_may_stay_open(void)
 {
     return false;
@@ -93,9 +106,7 @@ ULONG file_open(const char *path, HANDLE *handle, struct file_stamp *stamp)
     ULONG code = open_path(path, GENERIC_READ, OPEN_EXISTING, handle);
     if (code != NO_ERROR) {
         /* A folder cannot be opened like this; it is refused as one, not as a secret. */
-        DWORD kind = GetFileAttributesA(path);
-        bool folder = kind != INVALID_FILE_ATTRIBUTES && (kind & FILE_ATTRIBUTE_DIRECTORY) != 0;
-        return folder ? ERROR_NOT_SUPPORTED : code;
+        return is_folder(path) ? ERROR_NOT_SUPPORTED : code;
     }
     if (GetFileType(*handle) != FILE_TYPE_DISK || file_examine(*handle, stamp) != NO_ERROR) {
         (void)CloseHandle(*handle);
