@@ -6,6 +6,7 @@ set -eu
 wine=$(dirname -- "$0")/wine.sh
 program=$1
 work=$(mktemp -d)
+inside=$(mktemp -d build/windows/program_test.XXXXXX) # a folder that the program sees too
 server=
 cases=0
 
@@ -19,7 +20,7 @@ clean_up() {
     status=$?
     trap - EXIT
     [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true
-    rm -rf "$work"
+    rm -rf "$work" "$inside"
     exit $status
 }
 trap clean_up EXIT
@@ -62,10 +63,10 @@ expect() {
 # closing FILE: the lines of --trace close without carriage returns.
 closing() { tr -d '\r' <"$work/err" | grep '^close ' >"$1" || fail "no trace"; }
 
-# kinds FILE: the calls alone; what the provider skips or never registered is set aside.
+# kinds FILE SKIPPED: the calls alone. Set aside: what the provider skips by name, listed in the
+# second file, and the URLs of a kind that it refuses. Hidden groups are in no trace.
 kinds() {
-    grep -v ' skipped: ' "$1" | grep -v 'HttpShutdownRequestQueue' |
-        grep -v -F '[::1]' | cut -d ' ' -f 2
+    grep -v -F '[::1]' "$1" | cut -d ' ' -f 2 | grep -v -x -F -f "$2" || fail "an empty trace"
 }
 
 # same_closing NAME ARGUMENTS...: stops the server; every call 0, and the kinds of the native one.
@@ -77,12 +78,13 @@ same_closing() {
     awk '$NF != 0 && !/ skipped: / { bad = 1 } END { exit bad }' "$work/windows.trace" ||
         fail "a call failed while closing"
     sed 's/^/     /' "$work/windows.trace"
-    kinds "$work/windows.trace" >"$work/windows.kinds"
+    sed -n 's/^close \([^ ]*\) .* skipped: ..*/\1/p' "$work/windows.trace" >"$work/skipped"
+    kinds "$work/windows.trace" "$work/skipped" >"$work/windows.kinds"
     if [ -n "${MOONLATCH_NATIVE-}" ]; then
         launch "$MOONLATCH_NATIVE" run "$@"
         stop
         closing "$work/native.trace"
-        kinds "$work/native.trace" >"$work/native.kinds"
+        kinds "$work/native.trace" "$work/skipped" >"$work/native.kinds"
         diff "$work/native.kinds" "$work/windows.kinds" || fail "$name: other kinds"
     else
         echo "skip $name, the same closing: no native program to compare with"
@@ -115,6 +117,67 @@ same_closing ticks scripts/ticks.lua -p 0 --trace close
 start scripts/lifetimes.lua --set port=18080 --set plain=1 --trace close
 expect 'open until somebody closes it' "http://localhost:18080/api/"
 same_closing lifetimes scripts/lifetimes.lua --set port=18080 --set plain=1 --trace close
+
+# ctl QUESTION...: asks the server; what it prints is in the file answer, its exit code in $code.
+ctl() {
+    code=0
+    sh "$wine" "$program" ctl "$@" >"$work/answer.crlf" 2>&1 || code=$?
+    tr -d '\r' <"$work/answer.crlf" >"$work/answer"
+}
+
+# answered CODE LINE: what the last one said.
+answered() {
+    [ $code = "$1" ] && grep -q "$2" "$work/answer" ||
+        fail "ctl: $code instead of $1, no '$2' in: $(cat "$work/answer")"
+    cases=$((cases + 1))
+    echo "ok   ctl: $2"
+}
+
+start scripts/hello.lua -p 0
+pid=$(tr -d '\r' <"$work/out" | sed -n 's/^ready .* pid=\([0-9]*\).*/\1/p')
+ctl status "$pid"
+answered 0 "^pid $pid\$"
+ctl tree "$pid"
+answered 0 '^    url /  open'
+ctl reload "$pid"
+answered 0 '^reload  gen 1 -> 2'
+ctl status 4
+answered 1 'nobody listens'
+ctl stop "$pid"
+answered 0 '^exit 0: stopped by ctl'
+code=0
+wait "$server" || code=$?
+server=
+[ $code = 0 ] || fail "exit code $code after ctl stop"
+
+# write TEXT MORE: the script in one step, with this answer at /kept/ and these lines.
+write() {
+    printf 'http.add_url("/kept/", function() return "%s" end)\n%s\n' "$1" "$2" >"$inside/new"
+    mv "$inside/new" "$inside/app.lua"
+}
+
+# await TEXT: a line on the server's outputs.
+await() {
+    tries=150
+    until grep -q "$1" "$work/out" "$work/err"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "no '$1'"
+        sleep 0.1
+    done
+}
+
+write one 'http.add_url("/old/", function() return "old" end)'
+start "$inside/app.lua" -p 0 --watch=poll:50
+expect 'one' "$url/kept/"
+expect 'old' "$url/old/"
+write two 'http.add_url("/new/", function() return "new" end)'
+await 'gen 1 -> 2'
+expect 'two' "$url/kept/"
+expect 'new' "$url/new/"
+write three 'this is not Lua'
+await 'gen 2 keeps serving'
+expect 'two' "$url/kept/"
+stop
 
 # What the provider cannot do is refused at start, by name.
 code=0

@@ -25,9 +25,11 @@ quietly() {
 # What the run under Wine needs beside the build; prints why not.
 lacks_for_wine() {
     if [ "$(id -u)" != 0 ]; then
-        echo "only root can make the Wine root and the namespace"
-    elif ! unshare --net --mount --pid --fork true 2>/dev/null; then
-        echo "namespaces are not allowed here"
+        echo "only root can make the Wine root and enter it; run it as root"
+    elif ! unshare --net --mount --pid --fork --propagation unchanged ip link set lo up \
+        2>/dev/null; then
+        echo "no network, mount and process namespace can be made; in a container, allow it" \
+            "CAP_SYS_ADMIN (docker: --privileged)"
     elif ! sh tests/windows/setup.sh wine; then
         echo "the Wine root cannot be made"
     fi
@@ -43,11 +45,14 @@ last_runs() {
 }
 
 count() { # count PATTERN: lines of a test's own output
-    grep -cE "^[0-9]+: *$1" "$log.last" || true
+    grep -cE "^[0-9]+: *($1)" "$log.last" || true
 }
 
 started=$(date +%s)
-sh tests/windows/setup.sh sysroot
+sh tests/windows/setup.sh sysroot || {
+    say "the sources of Lua, LuaFileSystem and cmocka cannot be had or built (see above)"
+    exit 1
+}
 quietly cmake --preset windows -DML_TESTS=ON
 quietly cmake --build $out
 say "built $out/moonlatch.exe ($(($(date +%s) - started)) s)"
@@ -65,11 +70,11 @@ status=0
 sh tests/windows/wine_session.sh ctest --test-dir $out --no-tests=error -V -j 1 \
     --repeat until-pass:3 >"$log" 2>&1 || status=$?
 last_runs >"$log.last"
-passed=$(count 'ok ')
+passed=$(count 'ok |\[       OK \]')
 skipped_in_lua=$(count 'ok .*# skip: ')
 passed=$((passed - skipped_in_lua))
 skipped=$((skipped_in_lua + $(count 'skip ')))
-failed=$(count '(FAIL|FAILED:|not ok) ?')
+failed=$(count 'FAIL|FAILED:|not ok|\[  FAILED  \] [a-z0-9_]+$')
 if [ $status != 0 ]; then
     grep -E '^[0-9]+: *(FAIL|FAILED|not ok)|\*\*\*' "$log" >&2 || tail -n 40 "$log" >&2
     [ "$failed" -gt 0 ] || failed=1

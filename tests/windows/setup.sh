@@ -1,19 +1,24 @@
 #!/bin/sh
 # Makes what the Windows build and its tests stand on, below build/windows/:
-#   sysroot   Lua and LuaFileSystem, cross-compiled from Debian's source packages
+#   sysroot   Lua, LuaFileSystem and cmocka, cross-compiled from Debian's source packages
 #   wine      a Debian trixie root with Wine 10 (bookworm's Wine 8 lacks the call that streams)
 # Each is made once; remove the folder to make it anew. Mirror and key are those of the system.
-# usage: setup.sh sysroot | wine      (as root; the compiler and mmdebstrap are installed already)
+# A download that stalls is given up after 30 s and tried again, three times for a file.
+# usage: setup.sh sysroot | wine      (wine: as root; compiler and mmdebstrap are installed already)
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 base=$here/build/windows
 wine_suite=trixie
+download_s=1200
 compiler=x86_64-w64-mingw32-gcc
 archiver=x86_64-w64-mingw32-ar
 
 say() { printf '%s\n' "windows: $*" >&2; }
 die() { say "$*"; exit 1; }
+
+# Runs a command that downloads: a mirror that only just moves must not hold up everything.
+limited() { timeout --kill-after=10 "$download_s" "$@"; }
 
 # Sets $mirror, $suite and $key from the system's apt sources, whatever their format.
 find_mirror() {
@@ -39,9 +44,9 @@ make_sysroot() {
         "$mirror" "$suite" "$key" >"$work/parts/source.sources"
     set -- -qq -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/parts" \
         -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/cache" -o APT::Sandbox::User=root \
-        -o Acquire::Retries=3
-    apt-get "$@" update
-    (cd "$work" && apt-get "$@" source lua5.4 lua-filesystem >/dev/null)
+        -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30
+    limited apt-get "$@" update
+    (cd "$work" && limited apt-get "$@" source lua5.4 lua-filesystem cmocka >/dev/null)
     # The unpacked makefiles want libtool; the patched sources alone are enough.
     for source in "$work"/lua5.4-*/src/*.c; do
         name=$(basename "$source" .c)
@@ -56,6 +61,12 @@ make_sysroot() {
         -o "$work/lfs.o"
     $archiver rcs "$root/lib/liblfs.a" "$work/lfs.o"
     cp "$work"/lua-filesystem-*/src/lfs.h "$root/include/"
+    (cd "$work"/cmocka-*/ && $compiler -std=gnu99 -O2 -Iinclude -DHAVE_SIGNAL_H -DHAVE_MALLOC_H \
+        -DHAVE_INTTYPES_H -DHAVE_GCC_THREAD_LOCAL_STORAGE -DHAVE_CLOCK_REALTIME \
+        -DHAVE_STRUCT_TIMESPEC -D_WIN32_WINNT=0x0A00 -D__USE_MINGW_ANSI_STDIO=1 \
+        -c src/cmocka.c -o "$work/cmocka.o")
+    $archiver rcs "$root/lib/libcmocka.a" "$work/cmocka.o"
+    cp "$work"/cmocka-*/include/cmocka.h "$root/include/"
     rm -rf "$base/sysroot" "$work"
     mv "$root" "$base/sysroot"
 }
@@ -65,9 +76,11 @@ make_wine() {
     root=$base/wine.new
     rm -rf "$root"
     mkdir -p "$root"
-    mmdebstrap --quiet --variant=apt --mode=root --keyring="$key" \
+    limited mmdebstrap --quiet --variant=apt --mode=root --keyring="$key" \
         --aptopt='Acquire::Retries "3"' --aptopt='Acquire::Check-Valid-Until "false"' \
-        --include=wine64,wine "$wine_suite" "$root" "$mirror"
+        --aptopt='Acquire::http::Timeout "30"' --aptopt='Acquire::https::Timeout "30"' \
+        --include=wine64,wine "$wine_suite" "$root" "$mirror" ||
+        die "mmdebstrap cannot make a $wine_suite root from $mirror"
     [ -x "$root/usr/lib/wine/wine64" ] || die "the new root has no Wine loader"
     rm -rf "$base/wine"
     mv "$root" "$base/wine"
@@ -76,7 +89,7 @@ make_wine() {
 mkdir -p "$base"
 started=$(date +%s)
 case ${1-} in
-sysroot) [ -f "$base/sysroot/lib/liblfs.a" ] || make_sysroot ;;
+sysroot) [ -f "$base/sysroot/lib/libcmocka.a" ] || make_sysroot ;;
 wine) [ -x "$base/wine/usr/lib/wine/wine64" ] || make_wine ;;
 *) die "usage: setup.sh sysroot | wine" ;;
 esac
