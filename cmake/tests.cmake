@@ -20,7 +20,7 @@ endif()
 # Registers `command...` as the test <label>/<name>; `file` is asked for its time limit.
 function(register_test label name file)
   add_test(NAME ${label}/${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set(timeout 60)
+  set(timeout 120)
   if(label STREQUAL "checks")
     set(timeout 300)
   endif()

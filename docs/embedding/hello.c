@@ -1,10 +1,13 @@
 /* A web server in plain C over the HTTP Server API, without Lua: answers every GET of
  * http://localhost:8080/hello/ until somebody asks for /hello/stop.
  *
- * Build it in the project's tree with the target `example_embedding`, or by hand with
- *   cc -std=c17 -I host docs/embedding/hello.c -L BUILD -l ml_engine -l ml_net -l ml_protocol
- *      -l ml_base -l pthread
- * where BUILD is the folder with the libraries. The same source builds on Windows with -lhttpapi.
+ * Build it in the project's tree, once ./dev build has run:
+ *   cmake --build build/release --target example_embedding && build/release/example_embedding
+ *   curl http://localhost:8080/hello/
+ * or by hand, without -l uring where the host was built without liburing:
+ *   cc -std=c17 -I host docs/embedding/hello.c -L build/release -l ml_engine -l ml_net
+ *      -l ml_protocol -l ml_base -l uring -l pthread
+ * The same source builds on Windows with -lhttpapi.
  *
  * Everything is opened in one order and closed in the opposite one: see main. */
 #include <stdio.h>

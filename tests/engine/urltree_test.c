@@ -10,7 +10,7 @@
 #include "engine/urltree.h"
 #include "protocol/urlprefix.h"
 
-enum { ITEMS_MAX = 10000, TEXT_MAX = 64, MODEL_ITEMS = 400, MODEL_STEPS = 20000 };
+enum { ITEMS_MAX = 10000, TEXT_MAX = 64, MODEL_ITEMS = 400, MODEL_STEPS = 5000 };
 
 /* A registration and the texts that it points to. */
 struct item {
