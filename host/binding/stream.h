@@ -2,7 +2,8 @@
  *
  *   local s <close> = request:stream(200, { ["content-type"] = "text/plain" })
  *   s:write("a", 1, "b")    -> s | nil, error     suspends while the peer is slow
- *   s:flush()               -> s | nil, error     waits until what was written has left us
+ *   s:flush()               -> s                  waits until what was written has left us; what
+ *                                                 failed on the way the next call tells
  *   s:close()               -> true | nil, error  the last chunk; silent when closed
  *
  * A stream is its request: it has no memory of its own. A handler's stream ends with its handler:

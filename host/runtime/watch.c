@@ -162,12 +162,15 @@ static const char *shorten(const char *path)
 
 /* Whether a look came upon a file that somebody may be writing: no event has called it complete,
  * and it was not the same for the quiet time yet. Cut to nothing, which is how many programs begin
- * to save, a module still loads. */
+ * to save, a module still loads, and the writer may be long in coming: a busy machine. */
 static bool is_doubtful(struct item *item, uint64_t hash)
 {
     const uint64_t millisecond_ns = 1000000;
     uint64_t now_ns = clock_mono_ns();
     bool complete = item->complete || item->is_tree;
+    bool empty = hash != 0 && item->stamp.bytes == 0;
+    uint64_t quiet_ms = empty ? WATCH_EMPTY_MS : WATCH_QUIET_MS - 1;
+    uint64_t quiet_max_ms = empty ? WATCH_EMPTY_MS : WATCH_QUIET_MAX_MS;
     item->complete = false;
     if (!complete && item->doubt_at_ns == 0) {
         item->doubt_since_ns = now_ns;
@@ -176,9 +179,8 @@ static bool is_doubtful(struct item *item, uint64_t hash)
         item->doubt = hash;
         item->doubt_at_ns = now_ns;
     }
-    bool doubtful = !complete &&
-                    now_ns - item->doubt_at_ns < (WATCH_QUIET_MS - 1) * millisecond_ns &&
-                    now_ns - item->doubt_since_ns < WATCH_QUIET_MAX_MS * millisecond_ns;
+    bool doubtful = !complete && now_ns - item->doubt_at_ns < quiet_ms * millisecond_ns &&
+                    now_ns - item->doubt_since_ns < quiet_max_ms * millisecond_ns;
     if (!doubtful) {
         item->doubt_at_ns = 0;
     }

@@ -38,6 +38,7 @@ struct watch;
 enum {
     WATCH_QUIET_MS = 5,
     WATCH_QUIET_MAX_MS = 50,
+    WATCH_EMPTY_MS = 2000, /* the quiet time of a file cut to nothing, unless it is closed before */
     WATCH_SELF_MAX = 8,
     WATCH_RAPID_MAX = 200,
     WATCH_POLL_MIN_MS = 10,

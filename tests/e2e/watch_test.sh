@@ -37,10 +37,14 @@ LUA
         expect "m${i}d2f2" "$1: renamed over, $i"
     done
     sed -i 's/m \.\. d/"+" .. m .. d/' app.lua && expect +m6d2f2 "$1: the script itself"
+    # Cut to nothing, and the writer is long in coming: nothing is loaded before it has come.
+    before=$(count)
+    { sleep 0.2 && echo 'return "ms"'; } >sub/m.lua && expect +msd2f2 "$1: written slowly"
+    [ "$(count)" = $((before + 1)) ] || fail "$1: an empty file was loaded"
     # Half written: what is there is broken, then whole.
     printf 'return "m' >sub/m.lua
     until_true 10 grep -q broken err || fail "$1: a half-written file is no error"
-    answers +m6d2f2 || fail "$1: a half-written file changed the answer"
+    answers +msd2f2 || fail "$1: a half-written file changed the answer"
     echo 'return "m7"' >sub/m.lua && expect +m7d2f2 "$1: then whole"
     # Removed and made again; its folder too.
     rm sub/m.lua
