@@ -70,7 +70,7 @@ end
 
 local function machine(options)
   local cpu = (process.read_file("/proc/cpuinfo") or ""):match("model name%s*:%s*([^\n]*)") or "?"
-  local text = "%s, %s cores, Linux %s, loopback; %d rounds of %g s, %d connections unless said."
+  local text = "%s, %s cores, Linux %s, loopback; rounds: %d of %g s, %d connections unless said."
   return text:format(cpu, process.output_of("nproc"):match("%d+"),
     process.output_of("uname -r"):match("%S+"), options.rounds, options.seconds, server.connections)
 end

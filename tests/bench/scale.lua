@@ -164,7 +164,7 @@ end
 
 return function(options)
   report.begin "scale"
-  report.say("CPU time of the server per request when something else grows; %d rounds of %d s.",
+  report.say("CPU time of the server per request when something else grows; rounds: %d of %d s.",
     ROUNDS, SECONDS)
   report.say ""
   report.head { "beside a small request", "CPU, us", "to the first of its group (range)" }
