@@ -203,6 +203,7 @@ void conn_close(struct conn *conn, bool reset)
         conn->out = NULL;
     }
     conn->out_start = conn->out_end = 0;
+    conn->sending = false;
     shard_remove_conn(shard, conn->id);
     shard->conn_count--;
     list_remove(&conn->link);
@@ -468,9 +469,16 @@ static void on_event(struct loop_io *io, unsigned events)
     struct conn *conn = LIST_ITEM(io, struct conn, io);
     assert(conn->state != CONN_CLOSED);
     conn->readable |= (events & LOOP_READABLE) != 0;
-    conn->writable |= (events & LOOP_WRITABLE) != 0;
+    conn->writable |= (events & LOOP_WRITABLE) != 0 && !conn->sending;
     conn->read_closed |= (events & LOOP_READ_CLOSED) != 0;
     conn->reset |= (events & LOOP_HANGUP) != 0;
+    if ((events & LOOP_SENT) != 0) {
+        ULONG status = output_on_sent(conn);
+        if (status != NO_ERROR && status != ERROR_IO_PENDING) {
+            conn_close(conn, true);
+            return;
+        }
+    }
     switch (conn->state) {
     case CONN_REQUEST: on_request_event(conn); break;
     case CONN_LINGER: linger_step(conn); break;

@@ -87,6 +87,7 @@ struct conn {
     bool fin_sent : 1;            /* in LINGER: everything is sent, and our FIN */
     bool reset : 1;               /* the peer has reset it */
     bool asked_last : 1;          /* in LINGER: the client has said that it sends no more */
+    bool sending : 1;             /* loop_io_send has output, from out_start on; not writable */
 };
 
 /* Takes an accepted socket. NULL: no memory or no place (the socket is then closed). */
@@ -152,6 +153,8 @@ static inline bool conn_wants_flush(const struct conn *conn)
     return conn->out_end > conn->out_start || conn->send_deadline_ns != UINT64_MAX;
 }
 
+/* LOOP_SENT has come: what was sent is gone from the block. Codes as output_flush. */
+ULONG output_on_sent(struct conn *conn);
 /* What output_reserve does when the block is not there, or has no room. */
 char *output_make_room(struct conn *conn, uint32_t n, ULONG *status);
 /* Room for n contiguous bytes (n <= SHARD_OUT_BLOCK), sending what is there if need be. Write, then

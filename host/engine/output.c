@@ -24,6 +24,9 @@ static void release_block(struct conn *conn)
 static void watch_rate(struct conn *conn)
 {
     bool left = conn->out_end > conn->out_start || !conn->writable;
+    if (conn->sending) {
+        return; /* it says soon whether any is left */
+    }
     if (!left) {
         conn->send_deadline_ns = UINT64_MAX;
     } else if (conn->send_deadline_ns == UINT64_MAX) {
@@ -66,8 +69,37 @@ static ULONG send_block(struct conn *conn, bool more)
     return conn->out_end > conn->out_start ? ERROR_IO_PENDING : NO_ERROR;
 }
 
+/* Leaves the block to the loop, where that sends. Not the last one, which the FIN follows. */
+static bool start_sending(struct conn *conn)
+{
+    uint32_t bytes = conn->out_end - conn->out_start;
+    if (!conn->writable || conn->state == CONN_LINGER ||
+        !loop_io_send(conn->shard->loop, &conn->io, conn->out + conn->out_start, bytes)) {
+        return false;
+    }
+    conn->sending = true;
+    conn->writable = false; /* nothing may overtake it */
+    return true;
+}
+
+ULONG output_on_sent(struct conn *conn)
+{
+    ULONG status = sock_error_from_errno(conn->io.sent < 0 ? -conn->io.sent : 0);
+    assert(conn->sending);
+    conn->sending = false;
+    conn->writable = status == NO_ERROR;
+    if (status == NO_ERROR) {
+        (void)consume(conn, (size_t)conn->io.sent); /* it was all the block's */
+    }
+    watch_rate(conn);
+    return status;
+}
+
 ULONG output_flush(struct conn *conn)
 {
+    if (conn->out_end > conn->out_start && start_sending(conn)) {
+        return ERROR_IO_PENDING;
+    }
     return send_block(conn, conn->state == CONN_LINGER);
 }
 
@@ -135,11 +167,11 @@ char *output_make_room(struct conn *conn, uint32_t n, ULONG *status)
     assert(n <= SHARD_OUT_BLOCK);
     *status = NO_ERROR;
     if (output_room(conn) < n) {
-        *status = output_flush(conn);
+        *status = send_block(conn, false); /* at once: the room is wanted now */
         if (*status != NO_ERROR && *status != ERROR_IO_PENDING) {
             return NULL;
         }
-        if (conn->out != NULL && conn->out_start > 0) {
+        if (conn->out != NULL && conn->out_start > 0 && !conn->sending) {
             memmove(conn->out, conn->out + conn->out_start, conn->out_end - conn->out_start);
             conn->out_end -= conn->out_start;
             conn->out_start = 0;

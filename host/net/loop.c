@@ -326,6 +326,13 @@ void loop_io_close(struct loop *loop, struct loop_io *io)
     io->fd = -1;
 }
 
+bool loop_io_send(struct loop *loop, struct loop_io *io, const char *p, size_t n)
+{
+    assert(loop == current && n > 0);
+    return loop->backend->io_send != NULL && io->id != 0 &&
+           loop->backend->io_send(loop->backend_state, io, p, n);
+}
+
 /* --- the engine's part of the contract ----------------------------------------------------- */
 
 void loop_stop_listening(struct loop *loop)

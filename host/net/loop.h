@@ -31,6 +31,9 @@ enum {
      * on to the end. Always together with LOOP_READABLE. */
     LOOP_READ_CLOSED = 8,
 
+    /* What loop_io_send started is over: loop_io.sent tells how. Comes alone. */
+    LOOP_SENT = 16,
+
     LOOP_COMPLETIONS_PER_TURN_MAX = 1024, /* then the sockets get their turn again */
     LOOP_CLOSE_ROUNDS_MAX = 1000          /* so often loop_close follows work that makes new work */
 };
@@ -42,8 +45,9 @@ enum {
  * Owner: the caller, from loop_io_add until loop_io_remove or loop_io_close. */
 struct loop_io {
     void (*on_event)(struct loop_io *io, unsigned events);
-    int fd;      /* the caller's; closed by loop_io_close alone; -1 once it was */
-    uint64_t id; /* the back end's; 0 = not registered */
+    int fd;       /* the caller's; closed by loop_io_close alone; -1 once it was */
+    int32_t sent; /* with LOOP_SENT: bytes taken, at least 1, or minus the errno */
+    uint64_t id;  /* the back end's; 0 = not registered */
 };
 
 /* What the engine does for the loop. Every member must be there; owner is what loop_set_owner got.
@@ -122,6 +126,13 @@ void loop_io_remove(struct loop *loop, struct loop_io *io);
 /* Ends the registration, if there is one, and closes the fd. As cheap as closing it alone, and as
  * final as loop_io_remove. */
 void loop_io_close(struct loop *loop, struct loop_io *io);
+
+/* Starts sending n bytes of p, which stay as they are until LOOP_SENT tells how it went, or until
+ * loop_io_remove or loop_io_close, which send them first. Costs no system call: what was started in
+ * a turn goes out together at its end. One at a time, and no other write meanwhile. false: not
+ * started, as this back end has no such thing, the socket is not registered, or for lack of memory:
+ * write it. */
+bool loop_io_send(struct loop *loop, struct loop_io *io, const char *p, size_t n);
 
 /* Ends an overlapped call: sets Internal and InternalHigh, and queues on_complete for the
  * completions part of this turn (or of the next one, when that part is over). First completed,

@@ -28,6 +28,9 @@ struct loop_backend_ops {
     void (*io_close)(void *state, struct loop_io *io);
     ULONG (*listener_add)(void *state, struct loop_io *io);
 
+    /* See loop_io_send. NULL: it has no such thing. */
+    bool (*io_send)(void *state, struct loop_io *io, const char *p, size_t n);
+
     /* See loop_watch_start, loop_watch_stop in api/loop.h. */
     ULONG (*watch_start)(void *state, struct loop_watch *watch);
     void (*watch_stop)(void *state, struct loop_watch *watch);

@@ -6,6 +6,10 @@
  * has another reason: a request holds its file, and the kernel ends the requests of a process that
  * dies some time after it has closed the rest, so that its port would not be free at once.
  *
+ * Sends go through the ring too (loop_io_send): one call of the kernel for the answers of many
+ * connections, which then are one wake-up of the peer's thread. Receives do not: it gains next to
+ * nothing (docs/performance.md), and would need buffers of the ring's own.
+ *
  * A request names its socket by its id (slots.h), never by address: what the kernel still has to
  * say once a registration is over carries an id that nobody has, and is dropped.
  *
@@ -34,12 +38,15 @@
 enum {
     SUBMISSIONS_MAX = 512,   /* made between two calls; one more is a call of its own */
     COMPLETIONS_MAX = 4096,  /* what the ring holds; the kernel keeps what is beyond it */
-    REGISTERED_MAX = 1 << 30 /* so that an id, also one of the epoll instance, has bit 31 free */
+    SENDS_MAX = 32,          /* so many go out without waiting for the end of the turn */
+    REGISTERED_MAX = 1 << 30 /* so that an id, also one of the epoll instance, has two bits free */
 };
 
 /* What a completion belongs to, beside the ids of sockets. */
 static const uint64_t NOBODY = 0;
 static const uint64_t OTHERS = UINT64_C(1) << 31; /* the epoll instance */
+/* In the id of a socket: the send of it. */
+static const uint64_t SEND_BIT = UINT64_C(1) << 30;
 /* In the id of a listener, which is otherwise that of the epoll instance. */
 static const uint64_t LISTENER_BIT = UINT64_C(1) << 31;
 
@@ -48,6 +55,7 @@ struct uring_state {
     struct slots ios;     /* struct loop_io, by its id: sockets but for listeners */
     void *others;         /* the epoll back end's state */
     bool is_others_armed; /* the ring polls it */
+    unsigned sends;       /* started since the kernel was called last */
 };
 
 /* Room for a request. NULL: the kernel takes none at this time, for lack of memory. */
@@ -111,7 +119,12 @@ static void cancel(struct uring_state *state, uint64_t id)
             .addr = id, .fd = -1, .timeout = {.tv_sec = -1, .tv_nsec = -1}};
         (void)io_uring_register_sync_cancel(&state->ring, &reg); /* or it has ended already */
     }
-    (void)io_uring_submit_and_get_events(&state->ring); /* the cancelled request ends in here */
+    /* The cancelled request ends in here. A send that was started must be through before its bytes
+     * and its descriptor are somebody else's: so the kernel is asked until it takes all. */
+    do {
+        (void)io_uring_submit_and_get_events(&state->ring);
+    } while (io_uring_sq_ready(&state->ring) > 0);
+    state->sends = 0;
 }
 
 static void uring_io_remove(void *ctx, struct loop_io *io)
@@ -135,6 +148,24 @@ static void uring_io_close(void *ctx, struct loop_io *io)
         uring_io_remove(ctx, io);
     }
     sock_close(io->fd);
+}
+
+/* MSG_DONTWAIT: the send is over once it was submitted. That the socket does not block is not
+ * enough: the request would wait for room, with the bytes and the file. */
+static bool uring_io_send(void *ctx, struct loop_io *io, const char *p, size_t n)
+{
+    struct uring_state *state = ctx;
+    struct io_uring_sqe *request = take_request(state, io->id | SEND_BIT);
+    if (request == NULL) {
+        return false;
+    }
+    io_uring_prep_send(request, io->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    state->sends++;
+    if (state->sends >= SENDS_MAX) {
+        (void)io_uring_submit(&state->ring); /* what is not taken now is at the end of the turn */
+        state->sends = 0;
+    }
+    return true;
 }
 
 static ULONG uring_watch_start(void *ctx, struct loop_watch *watch)
@@ -184,8 +215,13 @@ static void complete(struct uring_state *state, uint64_t id, int32_t result, uin
         (void)loop_backend_epoll.wait(state->others, 0, do_nothing, NULL);
         return;
     }
-    struct loop_io *io = slots_get(&state->ios, id);
+    struct loop_io *io = slots_get(&state->ios, id & ~SEND_BIT);
     if (io == NULL) {
+        return;
+    }
+    if ((id & SEND_BIT) != 0) {
+        io->sent = result;
+        io->on_event(io, LOOP_SENT);
         return;
     }
     io->on_event(io, events_of(result));
@@ -241,6 +277,7 @@ static ULONG uring_wait(void *ctx, uint64_t timeout_ns, void (*on_waited)(void *
     if (!state->is_others_armed) {
         arm_others(state);
     }
+    state->sends = 0;
     int result = submit_and_wait(state, timeout_ns);
     on_waited(waited_ctx);
     switch (result) {
@@ -324,6 +361,7 @@ const struct loop_backend_ops loop_backend_uring = {
     .io_add = uring_io_add,
     .io_remove = uring_io_remove,
     .io_close = uring_io_close,
+    .io_send = uring_io_send,
     .listener_add = uring_listener_add,
     .watch_start = uring_watch_start,
     .watch_stop = uring_watch_stop,

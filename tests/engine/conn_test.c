@@ -90,6 +90,17 @@ static void conn_an_idle_connection_owns_no_buffer(void **state)
     one_close(&one);
 }
 
+/* What was only under way to the kernel (loop_io_send) is through then; what waits for the peer is
+ * not. */
+static ULONG after_two_turns(struct one *one, OVERLAPPED *overlapped)
+{
+    DWORD bytes = 0;
+    (void)memory_of(&one->worker);
+    (void)memory_of(&one->worker);
+    bool is_through = GetOverlappedResult(one->server.queue, overlapped, &bytes, FALSE) != 0;
+    return is_through ? NO_ERROR : ERROR_IO_PENDING;
+}
+
 static void conn_a_client_that_never_reads_holds_one_block(void **state)
 {
     (void)state;
@@ -114,6 +125,7 @@ static void conn_a_client_that_never_reads_holds_one_block(void **state)
         memset(&overlapped, 0, sizeof overlapped);
         status = HttpSendResponseEntityBody(one.server.queue, id, more, 1, &chunk, NULL, NULL, 0,
                                             &overlapped, NULL);
+        status = status == ERROR_IO_PENDING ? after_two_turns(&one, &overlapped) : status;
     }
     assert_int_equal(status, ERROR_IO_PENDING); /* at some time it has to wait */
     assert_int_equal(HttpSendResponseEntityBody(one.server.queue, id, more, 1, &chunk, NULL, NULL,

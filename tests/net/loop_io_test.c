@@ -187,6 +187,22 @@ static void io_closed_is_not_called_while_another_holds_the_socket(void **state)
     tcp_pair_close(&pair);
 }
 
+static void io_sends_only_where_the_back_end_does(void **state)
+{
+    (void)state;
+    struct tcp_pair pair;
+    open_pair(&pair);
+    struct io io = {.base = {.on_event = on_event, .fd = pair.server}};
+    assert_int_equal(loop_io_add(loop, &io.base), NO_ERROR);
+    bool started = loop_io_send(loop, &io.base, "x", 1);
+    assert_int_equal(started, strcmp(loop_backend_name(loop), "io_uring") == 0);
+    loop_io_close(loop, &io.base);
+    char byte = 0;
+    assert_int_equal(read(pair.client, &byte, 1), started ? 1 : 0);
+    pair.server = -1;
+    tcp_pair_close(&pair);
+}
+
 static void io_never_registered_is_closed_too(void **state)
 {
     (void)state;
@@ -434,6 +450,7 @@ int main(void)
         LOOP_TEST(io_full_socket_reports_room_again),
         LOOP_TEST(io_fin_is_read_closed_and_reset_is_hangup),
         LOOP_TEST(io_closed_is_not_called_while_another_holds_the_socket),
+        LOOP_TEST(io_sends_only_where_the_back_end_does),
         LOOP_TEST(io_never_registered_is_closed_too),
         LOOP_TEST(io_removed_by_another_of_the_batch_is_not_called),
         LOOP_TEST(io_may_end_itself_inside_its_event),

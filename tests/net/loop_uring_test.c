@@ -220,6 +220,116 @@ static void uring_closed_loop_holds_no_port(void **state)
     sock_close(fd);
 }
 
+/* --- sends ---------------------------------------------------------------------------------- */
+
+static void run_until(const struct io *io, unsigned event)
+{
+    while ((io->events & event) == 0) { /* what does not come hangs the test */
+        assert_int_equal(loop_run_once(loop, UINT64_MAX), NO_ERROR);
+    }
+}
+
+static void uring_sends_go_out_with_the_turn(void **state)
+{
+    (void)state;
+    enum { COUNT = 600 }; /* more than there is room for at once */
+    static struct io ios[COUNT];
+    static int clients[COUNT];
+    static char letters[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        int ends[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+        clients[i] = ends[1];
+        letters[i] = (char)('a' + i % 26);
+        ios[i].base = (struct loop_io){.on_event = on_event, .fd = ends[0]};
+        assert_false(loop_io_send(loop, &ios[i].base, &letters[i], 1)); /* not registered */
+        assert_int_equal(loop_io_add(loop, &ios[i].base), NO_ERROR);
+    }
+    turn();
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(loop_io_send(loop, &ios[i].base, &letters[i], 1));
+    }
+    for (int i = 0; i < COUNT; i++) {
+        char got = 0;
+        run_until(&ios[i], LOOP_SENT);
+        assert_int_equal(ios[i].base.sent, 1);
+        assert_int_equal(read(clients[i], &got, 1), 1);
+        assert_int_equal(got, letters[i]);
+        loop_io_close(loop, &ios[i].base);
+        close(clients[i]);
+    }
+}
+
+static void uring_send_to_a_full_socket_says_so(void **state)
+{
+    (void)state;
+    struct tcp_pair pair;
+    static char bytes[65536];
+    const struct iovec part = {bytes, sizeof bytes};
+    size_t n = 0;
+    open_pair(&pair);
+    struct io io = {.base = {.on_event = on_event, .fd = pair.server}};
+    assert_int_equal(loop_io_add(loop, &io.base), NO_ERROR);
+    run_until(&io, LOOP_WRITABLE);
+    while (sock_write(pair.server, &part, 1, &n) == NO_ERROR) {
+    }
+    do { /* the peer's buffer may grow meanwhile */
+        io.events = 0;
+        assert_true(loop_io_send(loop, &io.base, bytes, sizeof bytes));
+        run_until(&io, LOOP_SENT);
+    } while (io.base.sent > 0);
+    assert_int_equal(io.base.sent, -EAGAIN);
+    io.events = 0;
+    while ((io.events & LOOP_WRITABLE) == 0) {
+        assert_true(read(pair.client, bytes, sizeof bytes) > 0);
+        turn();
+    }
+    loop_io_remove(loop, &io.base);
+    tcp_pair_close(&pair);
+}
+
+static void uring_send_to_a_reset_connection_fails(void **state)
+{
+    (void)state;
+    struct tcp_pair pair;
+    open_pair(&pair);
+    struct io io = {.base = {.on_event = on_event, .fd = pair.server}};
+    assert_int_equal(loop_io_add(loop, &io.base), NO_ERROR);
+    sock_reset_on_close(pair.client);
+    sock_close(pair.client);
+    pair.client = -1;
+    run_until(&io, LOOP_HANGUP);
+    assert_true(loop_io_send(loop, &io.base, "x", 1)); /* raises no signal, which would end us */
+    run_until(&io, LOOP_SENT);
+    assert_true(io.base.sent == -EPIPE || io.base.sent == -ECONNRESET);
+    loop_io_remove(loop, &io.base);
+    tcp_pair_close(&pair);
+}
+
+/* Right after the close the bytes and the descriptor are somebody else's. */
+static void uring_close_sends_what_was_started_first(void **state)
+{
+    (void)state;
+    struct tcp_pair pair;
+    char answer[] = "answer", got[16] = {0};
+    open_pair(&pair);
+    struct io *io = calloc(1, sizeof *io);
+    assert_non_null(io);
+    io->base = (struct loop_io){.on_event = on_event, .fd = pair.server};
+    assert_int_equal(loop_io_add(loop, &io->base), NO_ERROR);
+    turn();
+    assert_true(loop_io_send(loop, &io->base, answer, sizeof answer - 1));
+    loop_io_close(loop, &io->base);
+    pair.server = -1;
+    free(io); /* LOOP_SENT would be seen by the sanitizer */
+    memset(answer, '?', sizeof answer);
+    turn();
+    assert_int_equal(recv(pair.client, got, sizeof got, MSG_WAITALL), sizeof answer - 1);
+    assert_string_equal(got, "answer");
+    expect_end(pair.client);
+    tcp_pair_close(&pair);
+}
+
 /* --- other processes ----------------------------------------------------------------------- */
 
 /* Not one descriptor of the loop goes on to a program that is started. */
@@ -349,6 +459,10 @@ int main(void)
         LOOP_TEST(uring_late_completion_does_not_reach_who_has_the_descriptor_now),
         LOOP_TEST(uring_removed_socket_closes_at_once),
         LOOP_TEST(uring_closed_loop_holds_no_port),
+        LOOP_TEST(uring_sends_go_out_with_the_turn),
+        LOOP_TEST(uring_send_to_a_full_socket_says_so),
+        LOOP_TEST(uring_send_to_a_reset_connection_fails),
+        LOOP_TEST(uring_close_sends_what_was_started_first),
         LOOP_TEST(uring_descriptors_are_not_inherited),
         LOOP_TEST(uring_forked_child_disturbs_nothing),
         LOOP_TEST(uring_refused_by_the_kernel_is_not_supported),
