@@ -3,6 +3,12 @@
  * Out of descriptors or memory, a listener pauses for LISTENER_PAUSE_MS: a backlog that cannot be
  * taken would keep the loop awake for nothing.
  *
+ * Closing one of several listeners of an address can cost a connection: one that the kernel had
+ * given to it, completed or half open, is reset, and Linux moves it to another listener only with
+ * net.ipv4.tcp_migrate_req = 1, which is the machine's to set. listener_drain accepts until nothing
+ * is left right before it closes, so that only the moment between two system calls remains; a loop
+ * of several that ends by itself calls loop_stop_listening before loop_close for that.
+ *
  * Step before: endpoint.c opens the sockets under the lock. Step after: conn.c owns each
  * connection. Owner and thread: the shard; only listener_add may come from other threads. A closed
  * endpoint is noticed like every change of the registry (shard.h, Turns). */
