@@ -222,7 +222,7 @@ ULONG urlgroup_add_url(struct engine *engine, HTTP_URL_GROUP_ID id, PCWSTR url,
     struct registration *before = urltree_conflict(tree, registration);
     bool moves = move && before != NULL && before->group != group;
     status = ERROR_ALREADY_EXISTS;
-    if ((before == NULL || moves) && !urltree_has_other_scheme(tree, prefix.port, prefix.https)) {
+    if ((before == NULL || moves) && !urltree_has_other_scheme(tree, registration)) {
         status = acquire_endpoints(engine, registration, &prefix);
     }
     if (status == NO_ERROR && moves) {

@@ -486,12 +486,15 @@ struct registration *urltree_conflict(const struct urltree *tree, const struct r
                                                                    r->path.len);
 }
 
-bool urltree_has_other_scheme(const struct urltree *tree, uint16_t port, bool https)
+bool urltree_has_other_scheme(const struct urltree *tree, const struct registration *r)
 {
+    if (find_host(tree, r->port, r->https, r->category, r->host) != NULL) {
+        return false; /* it was asked when that host came: many URLs have few hosts */
+    }
     for (uint32_t i = 0; i < tree->cap; i++) {
         const struct urltree_host *host = atomic_load(&tree->hosts[i]);
-        if (host != NULL && host != &tree->gone_host && host->port == port &&
-            host->https != https) {
+        if (host != NULL && host != &tree->gone_host && host->port == r->port &&
+            host->https != r->https) {
             return true;
         }
     }

@@ -104,6 +104,7 @@ void urltree_replace(struct engine *engine, const struct registration *before,
 /* The registration with the same scheme, port, category, host and path, or NULL. */
 struct registration *urltree_conflict(const struct urltree *tree,
                                       const struct registration *candidate);
-/* Whether the port is in use with the other scheme: http and https cannot share one. */
-bool urltree_has_other_scheme(const struct urltree *tree, uint16_t port, bool https);
+/* Whether the port of the candidate is in use with the other scheme: http and https cannot share
+ * one. Cost: that of a lookup where its host is known, else all hosts are looked at. */
+bool urltree_has_other_scheme(const struct urltree *tree, const struct registration *candidate);
 void urltree_retire(struct engine *engine, struct urltree *tree);
