@@ -310,7 +310,8 @@ static void start(struct state *S, struct request *r)
     task_start(t, 1);
 }
 
-/* Whose request it is, while several generations are here; NULL: it waits for the next one. */
+/* Whose request it is, while several generations are here; NULL: it waits for the next one. An
+ * older one is asked until its tasks are cancelled: from then on it may be quiet, and closed. */
 static struct state *choose(struct dispatch *d, const struct request *r)
 {
     uint64_t url = r->http->UrlContext;
@@ -318,7 +319,7 @@ static struct state *choose(struct dispatch *d, const struct request *r)
         return d->state;
     }
     for (size_t i = 0; i < d->older_count; i++) {
-        if (state_has_handler(d->older[i], url)) {
+        if (d->older[i]->phase == STATE_RETIRING && state_has_handler(d->older[i], url)) {
             return d->older[i];
         }
     }
