@@ -254,6 +254,17 @@ static inline void live_expect(const struct live *live, const char *path, const 
     assert_string_equal(body, wanted);
 }
 
+/* Asks until that is the answer. */
+static inline void live_await(const struct live *live, const char *path, const char *wanted)
+{
+    char body[LIVE_TEXT_MAX] = "";
+    for (int i = 0; i < LIVE_WAIT_MS / 2 && strcmp(body, wanted) != 0; i++) {
+        (void)live_get(live, path, body);
+        live_pause();
+    }
+    assert_string_equal(body, wanted);
+}
+
 /* --- what was told --------------------------------------------------------------------------- */
 
 /* Contract calls since that many bytes; out: LIVE_TOLD_MAX bytes. Returns how many there are by

@@ -4,7 +4,8 @@
 
 #define HOLD                                                                                       \
     "http.add_url('/go/', function() http.store():set('go', true) return 'gone' end)\n"            \
-    "http.add_url('/hold/', function()\n"                                                          \
+    "http.add_url('/held/', function() return tostring(http.store():get('held')) end)\n"           \
+    "http.add_url('/hold/', function() http.store():incr('held')\n"                                \
     "  while not http.store():get('go') do http.sleep(0.003) end return n end)\n"                  \
     "http.add_url('/v/', function() return n end)\n"
 
@@ -159,6 +160,7 @@ static void reload_waits_for_the_oldest_and_takes_the_newest_save(void **state)
         held[i] = live_send(live, "/hold/");
         char number[16];
         (void)snprintf(number, sizeof number, "%d", i + 1);
+        live_await(live, "/held/", number); /* it has begun */
         live_expect(live, "/v/", number);
         if (i < 2) {
             save_number(live, i + 2, HOLD);

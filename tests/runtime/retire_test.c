@@ -12,15 +12,16 @@ static void retire_finishes_requests_in_their_generation(void **state)
     char body[LIVE_TEXT_MAX];
     struct live *live = live_start(
         2, 20000,
-        "http.add_url('/slow/', function()\n"
+        "http.add_url('/slow/', function() http.store():set('slow', 'begun')\n"
         "  http.sleep(0.2) local m = 0 for i = 1, 3 do http.sleep(0.01) m = m + i end\n"
         "  return 'slow ' .. m end)\n"
         "http.add_url('/spawns/', function()\n"
         "  http.spawn(function() http.sleep(0.3) http.store():set('spawned', true) end)\n"
         "  return 'spawned' end)\n"
-        "http.add_url('/v/', function() return 'first' end)\n");
+        "http.add_url('/v/', function() return http.store():get('slow') or '' end)\n");
     int slow = live_send(live, "/slow/");
     live_expect(live, "/spawns/", "spawned");
+    live_await(live, "/v/", "begun");
     live_save(live, NEXT "http.add_url('/spawned/', function()\n"
                          "  return tostring(http.store():get('spawned')) end)\n");
     live_reload(live);
