@@ -91,7 +91,7 @@ has_not EventSource run
 finish_server
 
 # --- errors of handlers --------------------
-start dev app.lua -p 0 --control "$control" --workers 2
+start dev app.lua -p 0 --control "$control" --workers 2 --drain 60
 get "$url/boom/"
 has '^HTTP/1.1 500 Internal' text
 has '^Content-Type: text/plain' text

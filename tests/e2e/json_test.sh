@@ -61,6 +61,7 @@ is_told() { # the count comes with the next line that gets in
     grep -q '"event":"dropped","count":[1-9]' out
 }
 until_true 10 is_told || fail "nothing says what was dropped"
+curl -sS --max-time 30 "$url/hello/[1-4000]" >/dev/null # once around the ring
 stop INT
 expect_code 0
 wait "$reader"
