@@ -138,14 +138,15 @@ struct state {
     struct list tasks;          /* alive */
     struct list idle;           /* finished, coroutine kept */
     struct list ready;          /* woken, not yet resumed */
-    struct list later;          /* gave way: ready in the next turn */
+    struct list later;          /* gave way: resumed when the loop has had its turn */
     struct list deferred;       /* spawned while loading, start at state_start_deferred */
     struct slots task_ids;      /* id -> struct task, for handles */
     size_t idle_count;
     bool scheduling;              /* a task runs, or its end is being told */
     bool turn_over;               /* the loop gets its turn before the next task */
-    struct loop_task drain_ready; /* runs what is left of ready in the next turn */
+    struct loop_task drain_ready; /* runs what is left of ready and later in the next turn */
     bool drain_posted;
+    bool later_due; /* in the next drain: the requests that came first have been served */
 
     /* requests (request.c) */
     struct slots request_ids;          /* id -> struct request */

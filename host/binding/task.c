@@ -381,45 +381,63 @@ static void run(struct task *t)
     }
 }
 
+static void run_first(struct state *S, struct list *list)
+{
+    struct task *t = LIST_ITEM(list_pop_front(list), struct task, node);
+    list_push_back(&S->tasks, &t->node);
+    run(t);
+}
+
 /* Runs what others woke, but not for ever: the loop has work too. */
 static void drain(struct state *S)
 {
-    for (unsigned n = 0; n < TASK_READY_BATCH && !S->turn_over; n++) {
-        struct list_node *node = list_pop_front(&S->ready);
-        if (node == NULL) {
-            break;
-        }
-        struct task *t = LIST_ITEM(node, struct task, node);
-        list_push_back(&S->tasks, &t->node);
-        run(t);
+    for (unsigned n = 0; n < TASK_READY_BATCH && !S->turn_over && !list_is_empty(&S->ready); n++) {
+        run_first(S, &S->ready);
     }
     S->turn_over = false;
+}
+
+/* Gives each of those that gave way another go, until one of them has run for long. */
+static void drain_later(struct state *S)
+{
+    unsigned count = 0;
+    const struct list_node *node = S->later.head.next;
+    for (; node != &S->later.head && count < TASK_READY_BATCH; node = node->next) {
+        count++;
+    }
+    for (; count > 0 && !S->turn_over && !list_is_empty(&S->later); count--) {
+        run_first(S, &S->later);
+    }
 }
 
 static void on_drain(struct loop_task *loop_task);
 
 static void end_scheduling(struct state *S)
 {
-    struct list_node *node;
     drain(S);
     S->scheduling = false;
-    while ((node = list_pop_front(&S->later)) != NULL) {
-        list_push_back(&S->ready, node);
-    }
-    if (!list_is_empty(&S->ready) && !S->drain_posted) {
+    if (!S->drain_posted && !(list_is_empty(&S->ready) && list_is_empty(&S->later))) {
+        S->later_due = false;
         S->drain_posted = true;
         S->drain_ready.run = on_drain;
         loop_post(S->loop, &S->drain_ready);
     }
 }
 
+/* What is posted runs before the requests that the same turn has read. So those who gave way wait
+ * for a second drain: a request waits for one go of a long computation, never for one go each. */
 static void on_drain(struct loop_task *loop_task)
 {
     struct state *S = LIST_ITEM(loop_task, struct state, drain_ready);
     assert(S->drain_posted && !S->scheduling);
     S->drain_posted = false;
     S->scheduling = true;
+    bool due = S->later_due;
+    if (due) {
+        drain_later(S);
+    }
     end_scheduling(S);
+    S->later_due = !due && !list_is_empty(&S->later);
 }
 
 /* Now, or after the task that runs. */

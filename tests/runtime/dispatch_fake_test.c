@@ -186,6 +186,31 @@ static void dispatch_line_breaks_are_found_at_each_place(void **state)
     assert_all_ended();
 }
 
+/* Whoever gave way goes on after all requests that have come meanwhile, not after each of them. */
+static void dispatch_requests_come_before_who_gave_way(void **state)
+{
+    (void)state;
+    rig_serve(&rig, "order = '' http.add_url('/h/', function() order = order .. 'h' return 'h' end)"
+                    " http.add_url('/long/', function() for i = 1, 4 do order = order .. 'L'"
+                    " http.sleep(0) end return 'L' end)"
+                    " http.add_url('/order/', function() return order end)");
+    const struct fake_request_spec longer = {.url = URL "/long/"}, hello = {.url = URL "/h/"};
+    HTTP_REQUEST_ID id = fake_inject(&longer);
+    rig_turn(&rig, 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_not_equal(fake_inject(&hello), 0);
+    }
+    for (int i = 0; i < 50 && !fake_response_of(id)->complete; i++) {
+        rig_turn(&rig, 1);
+    }
+    assert_true(fake_response_of(id)->complete);
+    const char *order = rig_get(&rig, URL "/order/")->body;
+    if (strstr(order, "LhhhL") == NULL) {
+        fail_msg("%s", order);
+    }
+    assert_all_ended();
+}
+
 /* A Lua function without parameters is called without a request; everything else gets it. */
 static void dispatch_handlers_of_each_kind_are_called(void **state)
 {
@@ -720,6 +745,7 @@ int main(void)
         cmocka_unit_test(dispatch_header_injection_is_refused),
         cmocka_unit_test(dispatch_line_breaks_are_found_at_each_place),
         cmocka_unit_test(dispatch_handlers_of_each_kind_are_called),
+        cmocka_unit_test(dispatch_requests_come_before_who_gave_way),
         cmocka_unit_test(dispatch_wrong_values_are_500_and_named),
         cmocka_unit_test(dispatch_error_is_500_with_an_id_and_a_traceback),
         cmocka_unit_test(dispatch_error_values_of_any_type),
