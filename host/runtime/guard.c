@@ -65,7 +65,7 @@ void guard_hook(lua_State *L, lua_Debug *ar)
     uint64_t now_ns = clock_mono_ns();
     uint64_t spent_ns = since_ns == 0 || since_ns > now_ns ? 0 : now_ns - since_ns;
     /* Only resumes that were interrupted count: shorter ones cost nobody anything. */
-    uint64_t total_ns = task->run.guard_ns + spent_ns;
+    uint64_t total_ns = task->run.guard_ns + guard_used_ns(member->guard);
     if (total_ns >= limits->request_ns) {
         end_task(L, too_long_task);
         return;

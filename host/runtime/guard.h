@@ -7,7 +7,7 @@
  * that runs (as lua.c does for Ctrl-C). The hook then runs at the next Lua instruction, on the
  * worker, in plain Lua context:
  *
- *   over a limit (time of this resume where it cannot yield, time of this task)
+ *   over a limit (time of this resume where it cannot yield, processor time of this task)
  *                     -> ends the task: yields it for good, else raises
  *   lua_isyieldable   -> yields: the task goes to the end of the line
  *   else              -> lets it run on; the next look comes in 10 ms
@@ -82,6 +82,10 @@ const struct host_limits *guard_limits(const struct guard_slot *slot);
 
 /* clock_mono_ns when the present resume was first seen; 0: not seen yet. Worker. */
 uint64_t guard_seen_ns(const struct guard_slot *slot);
+
+/* What the present resume has used since then: processor time, so that a handler is not ended
+ * because the machine was busy with others; on Windows time. 0: not seen yet. Worker. */
+uint64_t guard_used_ns(const struct guard_slot *slot);
 
 /* The hook has run. Worker. */
 void guard_answer(struct guard_slot *slot);

@@ -32,7 +32,9 @@ struct guard_slot {
     pthread_t thread; /* the worker; set before state */
     _Atomic uint64_t suspect; /* turn of the resume that was signalled */
     _Atomic uint64_t seen_ns; /* when `turn` was first seen */
+    _Atomic uint64_t used_ns; /* processor time of the thread at that moment */
     _Atomic uint64_t turn;    /* as of the last look */
+    clockid_t clock;          /* of the thread's processor time; set before state */
     _Atomic bool asked; /* signalled, and the hook has not run yet: a blocking C function is not to
                            be interrupted again and again */
     unsigned asked_looks; /* the watchdog's: looks since then */
@@ -64,6 +66,20 @@ uint64_t guard_seen_ns(const struct guard_slot *slot)
     uint64_t turn = S == NULL ? 0 : atomic_load_explicit(&S->watch.turn, memory_order_relaxed);
     bool same = turn == atomic_load_explicit(&slot->turn, memory_order_relaxed);
     return same ? atomic_load_explicit(&slot->seen_ns, memory_order_relaxed) : 0;
+}
+
+static uint64_t read_clock(clockid_t clock)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(clock, &now); /* 0 where there is none: nothing is counted then */
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t guard_used_ns(const struct guard_slot *slot)
+{
+    uint64_t before_ns = atomic_load_explicit(&slot->used_ns, memory_order_relaxed);
+    uint64_t now_ns = read_clock(slot->clock);
+    return guard_seen_ns(slot) == 0 || now_ns < before_ns ? 0 : now_ns - before_ns;
 }
 
 void guard_rest(lua_State *L)
@@ -116,6 +132,7 @@ static bool look_at(struct guard *guard, struct guard_slot *slot, uint64_t now_n
     bool inside = (turn & 1) != 0;
     if (turn != before) {
         atomic_store_explicit(&slot->seen_ns, now_ns, memory_order_relaxed);
+        atomic_store_explicit(&slot->used_ns, read_clock(slot->clock), memory_order_relaxed);
         atomic_store_explicit(&slot->turn, turn, memory_order_relaxed);
         return true;
     }
@@ -286,8 +303,10 @@ struct guard_slot *guard_attach(struct guard *guard, struct state *S)
             slot = &guard->slots[i];
         }
     }
-    if (slot != NULL && start_thread(guard)) {
+    if (slot != NULL && pthread_getcpuclockid(pthread_self(), &slot->clock) == 0 &&
+        start_thread(guard)) {
         slot->thread = pthread_self();
+        atomic_store(&slot->used_ns, 0);
         atomic_store(&slot->suspect, 0);
         atomic_store(&slot->asked, false);
         atomic_store(&slot->seen_ns, 0);

@@ -36,6 +36,11 @@ uint64_t guard_seen_ns(const struct guard_slot *slot)
     return slot->seen_ns;
 }
 
+uint64_t guard_used_ns(const struct guard_slot *slot)
+{
+    return slot->seen_ns == 0 ? 0 : clock_mono_ns() - slot->seen_ns;
+}
+
 void guard_answer(struct guard_slot *slot)
 {
     (void)slot; /* nobody waits for it */

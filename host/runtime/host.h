@@ -87,7 +87,7 @@ struct host_setting {
 struct host_limits {
     uint64_t load_ns;    /* wall time from the first chunk to "loaded": 10 s */
     uint64_t resume_ns;  /* one resume that cannot be interrupted by yielding: 2 s */
-    uint64_t request_ns; /* running time of one task over all its resumes: 30 s */
+    uint64_t request_ns; /* processor time of one task over its longer resumes: 30 s */
     size_t memory_bytes; /* of one Lua state: 256 MiB */
 };
 

@@ -3,6 +3,7 @@
 #include "support/cmocka_all.h"
 
 #include <string.h>
+#include <time.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -147,6 +148,28 @@ static void guard_loop_past_the_request_limit_is_killed(void **state)
     }
 }
 
+/* Stands for what a busy machine does: time passes in which the worker does not run. */
+static int nap(lua_State *L)
+{
+    struct timespec left = {.tv_nsec = 5 * 1000000L};
+    (void)L;
+    while (nanosleep(&left, &left) != 0) {
+    }
+    return 0;
+}
+
+static void guard_counts_only_time_that_the_task_has_run(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_open(&bench, &(struct host_limits){.resume_ns = 60000 * MS, .request_ns = 400 * MS});
+    lua_register(bench.member.state.L, "nap", nap);
+    start(&bench, "for i = 1, 200 do nap() end", on_end); /* a second, and hardly any work */
+    turn_until(&bench, &bench.ended);
+    assert_int_equal(bench.end, TASK_RETURNED);
+    bench_close(&bench);
+}
+
 /* A gsub callback cannot be suspended: the error must get through every pcall there. */
 static void guard_loop_that_cannot_yield_is_ended_at_the_resume_limit(void **state)
 {
@@ -232,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guard_endless_loop_lets_others_run),
         cmocka_unit_test(guard_loop_past_the_request_limit_is_killed),
+        cmocka_unit_test(guard_counts_only_time_that_the_task_has_run),
         cmocka_unit_test(guard_loop_that_cannot_yield_is_ended_at_the_resume_limit),
         cmocka_unit_test(guard_close_of_a_stopped_task_ends_too),
         cmocka_unit_test(guard_short_work_is_not_disturbed),
