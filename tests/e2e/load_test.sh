@@ -14,6 +14,14 @@ assert(loadfile(here .. "/download.lua"))()
 LUA
 head -c 30000000 /dev/zero | tr '\0' 'u' >"$work/up"
 
+# Whether wrk has all its connections: 01 is ESTABLISHED, in either table.
+has_load() {
+    at=$(printf ':%04X' "$port")
+    count=$(cat /proc/net/tcp /proc/net/tcp6 | awk -v at="$at" '
+        $4 == "01" && substr($2, length($2) - 4) == at { n++ } END { print n + 0 }')
+    [ "$count" -ge 64 ]
+}
+
 # round WORKERS
 round() {
     start run "$work/app.lua" -p 0 --workers "$1" --set folder="$work/files" \
@@ -38,6 +46,7 @@ round() {
     one=$!
     has_some() { [ "$(wc -c <"$work/down")" -gt 1000000 ]; }
     until_true 20 has_some || fail "the download does not move"
+    until_true 20 has_load || fail "the load does not connect"
     kill -TERM "$server"
     wait_end
     expect_code 0
