@@ -364,7 +364,7 @@ int serve_command(const struct options *options)
         ready_clean(options);
     }
     tell_verdict(&serve, &verdict, code);
-    signals_close(); /* last: by default SIGPIPE ends a process whose reader has gone */
+    signals_close();
 out:
     lineout_close(serve.out);
     buf_deinit(&serve.script);

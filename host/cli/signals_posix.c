@@ -102,7 +102,6 @@ bool signals_open(int *fd)
 
 void signals_close(void)
 {
-    (void)catch (SIGPIPE, SIG_DFL);
     for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++) {
         (void)catch (stop_signals[i], SIG_DFL);
     }
