@@ -19,8 +19,8 @@ enum { SIGNALS_HANGUP = 1, SIGNALS_CHILD = 17 };
 /* Installs the handlers; *fd becomes the reading end. false: no descriptors left. */
 bool signals_open(int *fd);
 
-/* Default handlers again, but for SIGPIPE: until the process has ended somebody may still write to a
- * reader that has gone, the C library's last flush at the latest. Closes both ends. */
+/* Default handlers again, but for SIGPIPE: until the process has ended somebody may still write to
+ * a reader that has gone, the C library's last flush at the latest. Closes both ends. */
 void signals_close(void);
 
 /* Windows only, any thread: the child has ended. */
