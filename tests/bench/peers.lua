@@ -52,6 +52,13 @@ function peers.moonlatch(dir, workload, port)
   return peers.script(handler_of[workload], port, folder)
 end
 
+-- Another build, to see in the same rounds what a change did: MOONLATCH_BEFORE=path, and
+-- --servers bound,moonlatch,moonlatch-before.
+peers["moonlatch-before"] = function(dir, workload, port)
+  local program = assert(os.getenv("MOONLATCH_BEFORE"), "MOONLATCH_BEFORE names no program")
+  return (peers.moonlatch(dir, workload, port):gsub("^%S+", (program:gsub("%%", "%%%%")), 1))
+end
+
 peers["moonlatch-uring"] = function(dir, workload, port)
   return peers.moonlatch(dir, workload, port) .. " --loop io_uring"
 end
