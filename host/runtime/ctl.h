@@ -4,7 +4,8 @@
  * process: $XDG_RUNTIME_DIR/moonlatch/PID.sock, or /tmp/moonlatch-UID/PID.sock. On Windows a named
  * pipe, \\.\pipe\moonlatch-PID, for this user and this machine alone. One connection, one
  * question: a line such as "reload\n"; the answer is the exit code for `ctl` in digits, a line
- * feed, and the text to print, then the end of the connection.
+ * feed, and the text to print, then the end of the connection. Who closes his side after the line
+ * feed (`printf 'reload\n' | nc -N -U SOCKET`) is answered all the same.
  *
  *   reload    loads the scripts anew; answered when every worker serves the new ones, or with 3
  *   rollback  the same with the texts of the generation before

@@ -179,12 +179,24 @@ static void take_line(struct client *client, size_t len)
     }
 }
 
+/* A client that has closed its side may still read: from now on only its end is news. */
+static void wait_for_hangup(struct client *client)
+{
+    client->watch.events = 0;
+    if (loop_watch_start(client->ctl->host->loop, &client->watch) != NO_ERROR) {
+        drop(client);
+    }
+}
+
 static void on_client(struct loop_watch *watch, unsigned events)
 {
     struct client *client = LIST_ITEM(watch, struct client, watch);
-    (void)events;
     ssize_t got = recv(watch->fd, client->line + client->len, sizeof client->line - client->len, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (got == 0 && client->phase == CLIENT_WAITING && (events & LOOP_HANGUP) == 0) {
+        wait_for_hangup(client);
         return;
     }
     if (got <= 0) { /* it has gone; a reload that it asked for goes on */

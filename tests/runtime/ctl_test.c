@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "runtime/ctl.h"
 #include "runtime/hostdata.h"
 
@@ -248,6 +249,41 @@ static void ctl_reload_is_answered_when_it_is_done(void **state)
                         "3\nbroken  app.lua:3: no\ngen 5 keeps serving\nhint:  try again\n");
 }
 
+static void ctl_half_closed_client_gets_its_answer(void **state)
+{
+    struct context *c = *state;
+    char text[4096];
+    int asking[CTL_CLIENTS_MAX];
+    open_ctl(c);
+    for (int i = 0; i < CTL_CLIENTS_MAX; i++) {
+        asking[i] = join(c->path);
+        say(asking[i], "reload\n");
+        assert_int_equal(shutdown(asking[i], SHUT_WR), 0);
+        turn(c);
+        assert_false(is_readable(asking[i]));
+    }
+    (void)close(asking[0]); /* its place is free again at once */
+    int next = join(c->path);
+    say(next, "gens\n");
+    assert_string_equal(hear(c, next, text, sizeof text), "0\n");
+    tell_waiters(c, &(struct reload_result){.ok = true, .before = 4, .after = 5});
+    for (int i = 1; i < CTL_CLIENTS_MAX; i++) {
+        assert_string_equal(hear(c, asking[i], text, sizeof text),
+                            "0\nreload  gen 4 -> 5  0.0 ms\n");
+    }
+    /* Nothing that stands at its end keeps the loop awake. */
+    int last = join(c->path);
+    say(last, "stop\n");
+    assert_int_equal(shutdown(last, SHUT_WR), 0);
+    turn(c);
+    uint64_t before = clock_mono_ns();
+    assert_int_equal(loop_run_once(c->host.loop, TURN_NS), NO_ERROR);
+    assert_true(clock_mono_ns() - before >= TURN_NS / 2);
+    ctl_close(c->ctl, &(struct host_verdict){.reason = "over"});
+    c->ctl = NULL;
+    assert_string_equal(hear(c, last, text, sizeof text), "0\nexit 0: over\n");
+}
+
 static void ctl_stop_is_answered_at_the_end(void **state)
 {
     struct context *c = *state;
@@ -423,6 +459,7 @@ int main(void)
         TEST(ctl_takes_a_line_in_pieces_and_no_endless_one),
         TEST(ctl_serves_as_many_as_it_has_places_and_then_the_next),
         TEST(ctl_reload_is_answered_when_it_is_done),
+        TEST(ctl_half_closed_client_gets_its_answer),
         TEST(ctl_stop_is_answered_at_the_end),
         TEST(ctl_socket_is_for_its_user_alone),
         TEST(ctl_place_that_somebody_has_is_left_to_him),
