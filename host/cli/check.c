@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "base/visible.h"
 #include "binding/excerpt.h"
 #include "cli/globals.h"
 #include "cli/term.h"
@@ -15,7 +16,10 @@
 #include "runtime/luaenv.h"
 #include "runtime/modules.h"
 
-enum { DUMP_BYTES_MAX = 64 * 1024 * 1024 };
+enum {
+    DUMP_BYTES_MAX = 64 * 1024 * 1024,
+    LINE_BYTES_MAX = 8192 /* of what is shown; a longer one is cut */
+};
 
 struct check {
     lua_State *L;                /* registry: "known" -> table of names that exist */
@@ -30,8 +34,9 @@ static void put(struct check *check, int line, int column, bool error, const cha
     if (column > 0) {
         (void)snprintf(place, sizeof place, "%d:", column);
     }
+    char shown[LINE_BYTES_MAX];
     (void)fprintf(stderr, "%s:%d:%s %s: %s\n", check->script->path, line, place,
-                  error ? "error" : "warning", text);
+                  error ? "error" : "warning", visible_text(shown, sizeof shown, text, "\n\t"));
     check->errors += error ? 1 : 0;
     check->warnings += error ? 0 : 1;
 }
@@ -41,21 +46,27 @@ static void put(struct check *check, int line, int column, bool error, const cha
 
 static void put_line(struct slice text, struct excerpt_line line)
 {
-    (void)fprintf(stderr, "%4d | %.*s\n", line.number, (int)(line.end - line.start),
-                  text.p + line.start);
+    char shown[LINE_BYTES_MAX];
+    struct slice part = slice_make(text.p + line.start, line.end - line.start);
+    part.len -= part.len > 0 && part.p[part.len - 1] == '\r'; /* half a line end of Windows */
+    size_t len = visible_write(shown, sizeof shown, part, "\t");
+    (void)fprintf(stderr, "%4d | %.*s\n", line.number, (int)len, shown);
 }
 
 /* The line before, the line itself, and the caret. */
 static void put_excerpt(struct slice text, size_t at)
 {
     struct excerpt_line line = excerpt_line_at(text, at);
+    char shown[LINE_BYTES_MAX];
     if (line.start > 0) {
         put_line(text, excerpt_line_at(text, line.start - 1));
     }
     put_line(text, line);
     (void)fputs("     | ", stderr);
-    for (size_t i = line.start; i < at; i++) {
-        (void)fputc(text.p[i] == '\t' ? '\t' : ' ', stderr);
+    struct slice before = slice_make(text.p + line.start, at - line.start);
+    size_t len = visible_write(shown, sizeof shown, before, "\t");
+    for (size_t i = 0; i < len; i++) {
+        (void)fputc(shown[i] == '\t' ? '\t' : ' ', stderr);
     }
     (void)fputs("^\n", stderr);
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/jsonout.h"
+#include "base/visible.h"
 #include "binding/excerpt.h"
 #include "cli/lineout.h"
 
@@ -35,11 +36,11 @@ static void add_count(char *line, size_t cap, unsigned count, const char *name)
 
 static void put(const struct term *term, bool bad, const char *word, const char *text)
 {
-    char clock[9];
+    char clock[9], shown[LINE_BYTES_MAX];
     const char *color = !term->color ? "" : bad ? "\x1b[31m" : "\x1b[1m";
     clock_local_hms(clock);
     (void)fprintf(stderr, "%s %s%s%s  %s\n", clock, color, word, term->color ? "\x1b[0m" : "",
-                  text);
+                  visible_text(shown, sizeof shown, text, "\n\t"));
 }
 
 static void put_reload(const struct term *term, const struct host_event *event)

@@ -1,6 +1,7 @@
 /* run and test: from options to host_run, and from the host's events to the terminal. */
 #include "cli/commands.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "cli/child.h"
 #include "cli/lineout.h"
 #include "base/jsonout.h"
+#include "base/visible.h"
 #include "cli/ready.h"
 #include "cli/reloadout.h"
 #include "cli/signals.h"
@@ -16,6 +18,7 @@
 
 enum {
     EVENT_BYTES_MAX = 16384,
+    TRACE_OBJECT_BYTES_MAX = 8192,
     REQUEST_METHOD_BYTES_MAX = 33, /* as long as they are told (runtime/reqlog.h) */
     REQUEST_PATH_BYTES_MAX = 1025,
     SCRIPT_BYTES_MAX = 16 * 1024 * 1024 /* from standard input */
@@ -164,9 +167,11 @@ static void on_trace(void *ctx, bool during_exit, const char *call, const char *
     const struct serve *serve = ctx;
     bool all = serve->options->trace == HOST_TRACE_CALLS;
     const char *why = provider_skips(call);
+    char shown[TRACE_OBJECT_BYTES_MAX];
     if (!all && !during_exit) {
         return;
     }
+    object = visible_text(shown, sizeof shown, object, "");
     if (why != NULL) {
         (void)fprintf(stderr, "%s %s %s skipped: %s\n", all ? "call" : "close", call, object, why);
     } else {
@@ -195,6 +200,7 @@ static bool set_sources(struct serve *serve, struct host_config *config)
 {
     const struct options *options = serve->options;
     size_t count = options->eval != NULL ? 1 : options->word_count;
+    assert(count > 0); /* options_parse asks for one */
     serve->sources = calloc(count, sizeof *serve->sources);
     if (serve->sources == NULL) {
         return false;

@@ -5,6 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/visible.h"
+
+enum { LINE_BYTES_MAX = 8192 };
+
 #define RED    "\x1b[31m"
 #define YELLOW "\x1b[33m"
 #define BOLD   "\x1b[1m"
@@ -20,11 +24,13 @@ void term_init(struct term *term, const struct options *options)
     term->quiet = options->quiet;
 }
 
-/* One line, written at once: workers may be writing too. */
+/* One line, written at once: workers may be writing too. Scripts, and who sends them requests, have
+ * a hand in the text: no control byte of it reaches the terminal. */
 static void line(const struct term *term, const char *color, const char *head, const char *text)
 {
+    char shown[LINE_BYTES_MAX];
     (void)fprintf(stderr, "%s%s%s%s\n", term->color ? color : "", head, term->color ? PLAIN : "",
-                  text);
+                  visible_text(shown, sizeof shown, text, "\n\t"));
 }
 
 void term_error(const struct term *term, const char *text)

@@ -16,7 +16,8 @@ struct term {
 /* Looks at --color, NO_COLOR, TERM and whether stderr is a terminal. */
 void term_init(struct term *term, const struct options *options);
 
-/* "error: text" on stderr. text may have several lines. */
+/* "error: text" on stderr. text may have several lines; other control bytes are shown, here and
+ * below (base/visible.h). */
 void term_error(const struct term *term, const char *text);
 
 /* "hint:  text"; nothing for NULL or "". */

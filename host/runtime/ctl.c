@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/visible.h"
 #include "binding/ledger.h"
 #include "runtime/hostdata.h"
 
@@ -35,6 +36,13 @@ static void tell_gens(const struct host *host, struct buf *out)
     }
 }
 
+/* Texts that scripts have a hand in: the answer is for a terminal. */
+static void add_visible(struct buf *out, const char *text)
+{
+    char shown[LOAD_TEXT_BYTES_MAX * 2];
+    (void)buf_printf(out, "%s", visible_text(shown, sizeof shown, text, "\n\t"));
+}
+
 static void tell_status(const struct host *host, struct buf *out)
 {
     const struct reload *reload = &host->reload;
@@ -42,7 +50,9 @@ static void tell_status(const struct host *host, struct buf *out)
                      reload->done, reload->failed);
     tell_gens(host, out);
     if (reload->broken) {
-        (void)buf_printf(out, "broken %s\n", reload->error.text);
+        (void)buf_printf(out, "broken ");
+        add_visible(out, reload->error.text);
+        (void)buf_printf(out, "\n");
     }
 }
 
@@ -54,10 +64,10 @@ static bool tell_node(void *ctx, const struct ledger_info *info)
     if (info->kind == NODE_INITIALIZATION) {
         return true;
     }
-    (void)buf_printf(out, "%*s%s %s  %s  %u share%s", depth[info->kind] * 2, "",
-                     ledger_kind_name(info->kind), info->host_made ? "(host)" : info->name,
-                     ledger_state_name(info->state), (unsigned)info->shares,
-                     info->shares == 1 ? "" : "s");
+    (void)buf_printf(out, "%*s%s ", depth[info->kind] * 2, "", ledger_kind_name(info->kind));
+    add_visible(out, info->host_made ? "(host)" : info->name);
+    (void)buf_printf(out, "  %s  %u share%s", ledger_state_name(info->state),
+                     (unsigned)info->shares, info->shares == 1 ? "" : "s");
     if (info->made.file[0] != '\0') {
         (void)buf_printf(out, "  %s:%d", info->made.file, info->made.line);
     }
@@ -119,9 +129,20 @@ void ctl_describe_reload(struct ctl_question *question, const struct reload_resu
         return;
     }
     question->code = HOST_EXIT_LOAD;
-    (void)buf_printf(out, "broken  %s\ngen %u keeps serving\n", result->error->text,
-                     (unsigned)result->before);
+    (void)buf_printf(out, "broken  ");
+    add_visible(out, result->error->text);
+    (void)buf_printf(out, "\ngen %u keeps serving\n", (unsigned)result->before);
     if (result->error->hint[0] != '\0') {
-        (void)buf_printf(out, "hint:  %s\n", result->error->hint);
+        (void)buf_printf(out, "hint:  ");
+        add_visible(out, result->error->hint);
+        (void)buf_printf(out, "\n");
     }
+}
+
+void ctl_describe_end(struct ctl_question *question, const struct host_verdict *verdict)
+{
+    question->code = verdict->code;
+    (void)buf_printf(&question->text, "exit %d: ", verdict->code);
+    add_visible(&question->text, verdict->reason);
+    (void)buf_printf(&question->text, "\n");
 }

@@ -56,6 +56,9 @@ enum ctl_fate ctl_answer(struct host *host, struct slice line, struct ctl_questi
 /* The outcome of a reload as `ctl` prints it. */
 void ctl_describe_reload(struct ctl_question *question, const struct reload_result *result);
 
+/* The end of the host, for who waited for it. */
+void ctl_describe_end(struct ctl_question *question, const struct host_verdict *verdict);
+
 /* Listens. path NULL: the place described above. Errors: ERROR_NOT_SUPPORTED; ERROR_ALREADY_EXISTS
  * another process listens there; ERROR_ACCESS_DENIED the folder is not ours alone;
  * ERROR_INVALID_PARAMETER the path is too long, or none of a pipe where it must be;

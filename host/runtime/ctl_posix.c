@@ -295,9 +295,7 @@ void ctl_close(struct ctl *ctl, const struct host_verdict *verdict)
     for (size_t i = 0; i < CTL_CLIENTS_MAX; i++) {
         struct client *client = &ctl->clients[i];
         if (client->phase == CLIENT_WAITING) {
-            client->question.code = verdict->code;
-            (void)buf_printf(&client->question.text, "exit %d: %s\n", verdict->code,
-                             verdict->reason);
+            ctl_describe_end(&client->question, verdict);
             answer(client);
         } else if (client->phase != CLIENT_FREE) {
             drop(client);

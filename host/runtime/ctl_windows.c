@@ -97,10 +97,8 @@ static void answer(struct server *server)
 
 static void answer_end(struct server *server)
 {
-    const struct host_verdict *verdict = server->ctl->verdict;
     reload_forget(&server->question.waiter);
-    server->question.code = verdict->code;
-    (void)buf_printf(&server->question.text, "exit %d: %s\n", verdict->code, verdict->reason);
+    ctl_describe_end(&server->question, server->ctl->verdict);
     answer(server);
 }
 

@@ -28,6 +28,12 @@ refused 5 'nothing.lua: No such file' run "$work/nothing.lua"
 printf 'local a = 1\nlocal b = = 2\n' >"$work/broken.lua"
 refused 3 'broken.lua:2: unexpected symbol' "$work/broken.lua"
 
+# No control byte of a message reaches the terminal.
+wrong '^error: -e:1: x\\x1b\[31my\\x07$' 'error("x\27[31my\a")'
+printf 'x = "\033[31m" = 3\r\n' >"$work/colored.lua"
+refused 3 '^   1 | x = "\\x1b\[31m" = 3$' check "$work/colored.lua"
+expect_err '^     |                ^$'
+
 # A module that is not there, a name that is not there, a wrong type: with file and line.
 wrong "^error: -e:1: module 'nomodule' not found" 'require "nomodule"'
 wrong "^error: -e:1: options: there is no 'nmae' \('name'\?\)" 'http.session { nmae = "x" }'

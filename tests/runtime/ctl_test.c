@@ -225,7 +225,7 @@ static void ctl_reload_is_answered_when_it_is_done(void **state)
 {
     struct context *c = *state;
     char text[4096];
-    static struct load_error error = {.text = "app.lua:3: no", .hint = "try again"};
+    static struct load_error error = {.text = "app.lua:3: \x1b[2Jno", .hint = "try again"};
     open_ctl(c);
     int first = join(c->path);
     int second = join(c->path);
@@ -245,8 +245,9 @@ static void ctl_reload_is_answered_when_it_is_done(void **state)
     say(first, "reload\n");
     turn(c);
     tell_waiters(c, &(struct reload_result){.before = 5, .after = 6, .error = &error});
-    assert_string_equal(hear(c, first, text, sizeof text),
-                        "3\nbroken  app.lua:3: no\ngen 5 keeps serving\nhint:  try again\n");
+    assert_string_equal(
+        hear(c, first, text, sizeof text),
+        "3\nbroken  app.lua:3: \\x1b[2Jno\ngen 5 keeps serving\nhint:  try again\n");
 }
 
 static void ctl_half_closed_client_gets_its_answer(void **state)
