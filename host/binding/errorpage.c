@@ -405,8 +405,10 @@ void errorpage_summarize(const char *message, char *out, size_t cap)
     }
     size_t len = 0;
     for (; start[len] != '\0' && start[len] != '\n' && len + 1 < cap; len++) {
-        char c = start[len];
-        out[len] = c >= 0x20 && c < 0x7F ? c : '?';
+        out[len] = start[len];
+        if (start[len] < 0x20 || start[len] >= 0x7F) {
+            out[len] = '?';
+        }
     }
     out[len] = '\0';
 }

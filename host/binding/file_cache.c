@@ -62,6 +62,7 @@ static void sweep(struct loop_timer *timer)
     uint64_t now = loop_now_ns(cache->loop);
     while (!list_is_empty(&cache->by_use)) {
         struct open_file *oldest = LIST_ITEM(cache->by_use.head.prev, struct open_file, use);
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed has left the list */
         if (now - oldest->checked_ns < FILE_CACHE_IDLE_S * ns_per_s) {
             break;
         }
@@ -241,7 +242,8 @@ ULONG file_cache_refresh(struct file_cache *cache, struct open_file *file)
     ULONG code = file_examine(file->handle, &stamp);
     if (code == NO_ERROR && !file_stamp_equal(&stamp, &file->stamp)) {
         if (list_is_linked(&file->bucket)) {
-            forget(cache, file); /* another file may have its path now */
+            assert(file->shares > 1); /* the cache's, and that of who asks */
+            forget(cache, file);      /* another file may have its path now */
         }
         file->stamp = stamp;
         file->content = NULL; /* what was kept may be on its way: it stays until the end */

@@ -175,7 +175,9 @@ static bool put_float(struct encoder *e, lua_Number value)
     for (int i = 0; i < len; i++) {
         /* A script may have set another locale, with another decimal point. */
         bool plain = (unsigned char)(text[i] - '0') < 10 || strchr("+-e.", text[i]) != NULL;
-        text[i] = plain ? text[i] : '.';
+        if (!plain) {
+            text[i] = '.';
+        }
     }
     return put(e, text, (size_t)len);
 }
@@ -323,7 +325,9 @@ static void push_message(struct encoder *e)
         len += n < 0 ? 0 : (size_t)n;
     }
     for (char *p = path; *p != '\0'; p++) {
-        *p = (unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f ? '?' : *p;
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) {
+            *p = '?';
+        }
     }
     lua_pushfstring(e->L, "%s%s%s", path, path[0] == '\0' ? "" : ": ", e->wrong);
 }

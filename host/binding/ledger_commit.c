@@ -105,7 +105,8 @@ static ULONG create_object(struct ledger *ledger, struct node *node, const char 
         *call = "HttpCreateServerSession";
         return contract_create_session(contract, label, &node->contract_id);
     default:
-        assert(node->kind == NODE_GROUP && node->parent->state == NODE_OPEN);
+        assert(node->kind == NODE_GROUP && node->parent != NULL);
+        assert(node->parent->state == NODE_OPEN);
         *call = "HttpCreateUrlGroup";
         return contract_create_group(contract, label, node->parent->contract_id,
                                      &node->contract_id);
@@ -338,7 +339,8 @@ static ULONG open_bare(struct ledger *ledger, struct node *node, struct ledger_e
 
 static ULONG open_url(struct ledger *ledger, struct node *node, struct ledger_error *error)
 {
-    assert(node->parent->state == NODE_OPEN && node->registered_count == 0);
+    assert(node->parent != NULL && node->parent->state == NODE_OPEN);
+    assert(node->registered_count == 0);
     ULONG code = NO_ERROR;
     if (node->prefix.bare) {
         code = open_bare(ledger, node, error);
@@ -418,7 +420,8 @@ static ULONG find_shared(struct ledger *ledger, const struct ledger_origin *orig
     struct share *share =
         node == NULL ? NULL : node_share(node, origin->generation, origin->worker);
     if (share == NULL || !share->live || node->state == NODE_CLOSING) {
-        return ledger_fail(error, NULL, ERROR_INVALID_HANDLE, NULL, "closed");
+        (void)ledger_fail(error, NULL, ERROR_INVALID_HANDLE, NULL, "closed");
+        return ERROR_INVALID_HANDLE;
     }
     assert(node->state != NODE_CLOSED);
     *out = node;

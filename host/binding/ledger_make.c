@@ -15,6 +15,7 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 {
     const unsigned char *p = bytes;
     for (size_t i = 0; i < len; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.*): reads wider numbers by their bytes */
         hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
     }
     return hash;
@@ -508,6 +509,7 @@ static ULONG make_host(struct making *m, struct node **out)
     ULONG code = finish(m, out);
     if (code == NO_ERROR) {
         struct node *node = *out;
+        assert(node != NULL);
         node->host_made = true;
         node->shares[0].open = 0;
         node->shares[0].handles = 0;

@@ -41,7 +41,11 @@ static void push_decoded(lua_State *L, struct slice s)
             out[n++] = (char)(high * 16 + low);
             i += 2;
         } else {
-            out[n++] = s.p[i] == '+' ? ' ' : s.p[i];
+            out[n] = s.p[i];
+            if (s.p[i] == '+') {
+                out[n] = ' ';
+            }
+            n++;
         }
     }
     luaL_pushresultsize(&b, n);

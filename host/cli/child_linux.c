@@ -18,8 +18,6 @@ enum {
     LOOK_MS = 5 /* between two looks whether the group is gone */
 };
 
-extern char **environ;
-
 /* The environment with our two variables in front of it, which so win. The array is the caller's to
  * free; the strings are not copied. */
 static char **make_environment(char *url, char *port)

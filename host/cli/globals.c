@@ -126,7 +126,7 @@ static int line_of(const struct function *f, size_t pc)
     struct dump absolute = {.left = f->absolute, .ok = true};
     int line = f->first_line;
     for (size_t i = 0; i <= pc && i < f->lines.len; i++) {
-        int difference = (signed char)f->lines.p[i];
+        int difference = (int8_t)f->lines.p[i];
         if (difference == ABSOLUTE_LINE) {
             (void)take_number(&absolute);
             line = (int)take_number(&absolute);

@@ -33,7 +33,8 @@ static void write_file(const char *path, struct slice text)
     bool ok = file != NULL && fwrite(text.p, 1, text.len, file) == text.len;
     ok = (file == NULL || fclose(file) == 0) && ok;
     if (!ok || !MoveFileExA(temporary, path, MOVEFILE_REPLACE_EXISTING)) {
-        (void)fprintf(stderr, "error: --ready-file %s: error %lu\n", path, GetLastError());
+        (void)fprintf(stderr, "error: --ready-file %s: error %lu\n", path,
+                      (unsigned long)GetLastError());
         (void)remove(temporary);
     }
 }

@@ -375,6 +375,7 @@ static void on_returned(struct loop_task *task)
 {
     struct call *call = LIST_ITEM(task, struct call, task);
     come_home(call);
+    assert(call->home != NULL);
     if (call->cancelled) {
         call_complete(call->home, call, ERROR_OPERATION_ABORTED, 0);
     } else {

@@ -238,7 +238,8 @@ static void remember(const struct urltree *tree, struct urltree_memo *memo,
     memo->local_bytes = (uint8_t)local.len;
     memcpy(memo->local, local.p, local.len);
     memo->count = 0;
-    for (uint8_t category = 0; category < URLPREFIX_CATEGORY_COUNT; category++) {
+    for (unsigned i = 0; i < URLPREFIX_CATEGORY_COUNT; i++) {
+        uint8_t category = (uint8_t)i;
         if (atomic_load_explicit(&tree->category_counts[category], memory_order_relaxed) == 0) {
             continue;
         }

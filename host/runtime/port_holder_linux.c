@@ -34,9 +34,10 @@ static void collect_inodes(const char *path, uint16_t port, struct inodes *found
         unsigned local_port = 0;
         unsigned state = 0;
         unsigned long inode = 0;
-        int fields =
-            sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %lu",
-                   &local_port, &state, &inode);
+        /* The kernel writes no number that does not fit. */
+        static const char format[] =
+            " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %lu";
+        int fields = sscanf(line, format, &local_port, &state, &inode); /* NOLINT(cert-err34-c) */
         if (fields == 3 && local_port == port && state == TCP_LISTEN && inode != 0) {
             found->items[found->count++] = inode;
         }
@@ -46,10 +47,11 @@ static void collect_inodes(const char *path, uint16_t port, struct inodes *found
 
 static bool is_wanted(const struct inodes *wanted, const char *link)
 {
-    unsigned long inode = 0;
-    if (sscanf(link, "socket:[%lu]", &inode) != 1) {
+    static const char head[] = "socket:[";
+    if (strncmp(link, head, sizeof head - 1) != 0) {
         return false;
     }
+    unsigned long inode = strtoul(link + sizeof head - 1, NULL, 10);
     for (size_t i = 0; i < wanted->count; i++) {
         if (wanted->items[i] == inode) {
             return true;

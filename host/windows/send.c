@@ -234,7 +234,8 @@ static ULONG make_body(USHORT count, PHTTP_DATA_CHUNK chunks, bool framed, bool 
     body->chunks = (PHTTP_DATA_CHUNK)(void *)memory;
     memcpy(tail, end, sizeof end);
     if (framed && total > 0) {
-        put_memory(body, size, (size_t)snprintf(size, SIZE_BYTES, "%llX\r\n", total));
+        put_memory(body, size,
+                   (size_t)snprintf(size, SIZE_BYTES, "%llX\r\n", (unsigned long long)total));
     }
     for (USHORT i = 0; chunks != NULL && i < count; i++) {
         if (chunks[i].DataChunkType != HttpDataChunkFromFileHandle) {
