@@ -256,8 +256,9 @@ static ULONG add_directory(lua_State *L, const char *directory, struct script_li
     (void)lua_getfield(L, -1, "list");
     (void)lua_pushstring(L, directory);
     lua_pushinteger(L, LOADPATH_DEPTH_MAX);
+    lua_pushinteger(L, LOADPATH_FOLDERS_MAX);
     lua_pushinteger(L, HOST_SOURCES_MAX);
-    if (lua_pcall(L, 3, 1, 0) != LUA_OK) {
+    if (lua_pcall(L, 4, 1, 0) != LUA_OK) {
         (void)buf_printf(why, "%s", lua_tostring(L, -1));
         return ERROR_ACCESS_DENIED;
     }

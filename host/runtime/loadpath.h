@@ -11,7 +11,8 @@
  * here, so that all workers of a generation run the same bytes even when the file is being saved.
  *
  * Owner: struct script_list owns all its strings. Thread: any, one at a time. Limits:
- * HOST_SOURCES_MAX scripts, LOADPATH_DEPTH_MAX folders deep, LOADPATH_SCRIPT_BYTES_MAX a script. */
+ * HOST_SOURCES_MAX scripts, LOADPATH_FOLDERS_MAX folders, LOADPATH_DEPTH_MAX deep,
+ * LOADPATH_SCRIPT_BYTES_MAX a script. A symbolic link to a folder above is not followed. */
 #pragma once
 
 #include <stddef.h>
@@ -26,6 +27,7 @@ struct host_source;
 
 enum {
     LOADPATH_DEPTH_MAX = 32,                     /* folders below the one given */
+    LOADPATH_FOLDERS_MAX = 4096,                 /* the one given and all below it */
     LOADPATH_SCRIPT_BYTES_MAX = 16 * 1024 * 1024 /* a longer script is refused */
 };
 

@@ -13,7 +13,7 @@
 #include "runtime/sources.h"
 #include "runtime/watch_internal.h"
 
-enum { POLL_DEFAULT_MS = 200, TREE_DEPTH_MAX = LOADPATH_DEPTH_MAX };
+enum { POLL_DEFAULT_MS = 200 };
 
 struct item {
     char *path;
@@ -57,11 +57,31 @@ static bool is_script_name(const char *name)
     return name[0] != '.' && name[0] != '_' && len > 4 && strcmp(name + len - 4, ".lua") == 0;
 }
 
-/* The names of the scripts below a folder, in any order. */
-static uint64_t hash_tree(const char *path, int depth)
+bool watch_enter(struct watch_level *level, const struct watch_level *above, const char *path,
+                 unsigned *visited)
 {
+    struct watch_stamp stamp;
+    unsigned depth = above == NULL ? 0 : above->depth + 1;
+    if (depth > LOADPATH_DEPTH_MAX || *visited >= LOADPATH_FOLDERS_MAX ||
+        !watch_stat(path, &stamp)) {
+        return false;
+    }
+    for (const struct watch_level *at = above; at != NULL && stamp.inode != 0; at = at->above) {
+        if (at->inode == stamp.inode && at->device == stamp.device) {
+            return false;
+        }
+    }
+    ++*visited;
+    *level = (struct watch_level){above, stamp.device, stamp.inode, visited, depth};
+    return true;
+}
+
+/* The names of the scripts below a folder, in any order. */
+static uint64_t hash_tree(const char *path, const struct watch_level *above, unsigned *visited)
+{
+    struct watch_level level;
     uint64_t sum = 1;
-    DIR *folder = depth < TREE_DEPTH_MAX ? opendir(path) : NULL;
+    DIR *folder = watch_enter(&level, above, path, visited) ? opendir(path) : NULL;
     const struct dirent *entry;
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
         char below[WATCH_PATH_BYTES_MAX];
@@ -72,7 +92,7 @@ static uint64_t hash_tree(const char *path, int depth)
             continue;
         }
         if (S_ISDIR(info.st_mode)) {
-            sum += hash_tree(below, depth + 1) - 1;
+            sum += hash_tree(below, &level, visited) - 1;
         } else if (is_script_name(entry->d_name)) {
             sum += sources_hash(below, (size_t)len);
         }
@@ -81,6 +101,12 @@ static uint64_t hash_tree(const char *path, int depth)
         (void)closedir(folder);
     }
     return sum == 0 ? 1 : sum;
+}
+
+static uint64_t hash_whole_tree(const char *path)
+{
+    unsigned visited = 0;
+    return hash_tree(path, NULL, &visited);
 }
 
 static uint64_t hash_file(const char *path)
@@ -108,7 +134,7 @@ static uint64_t look(struct item *item)
     struct watch_stamp now;
     if (item->is_tree) {
         item->forced = false;
-        return hash_tree(item->path, 0);
+        return hash_whole_tree(item->path);
     }
     if (!watch_stat(item->path, &now)) {
         item->forced = false;
@@ -378,7 +404,7 @@ static void follow_tree(struct watch *watch, const char *path)
     struct item *item = add(watch, path, true);
     if (item != NULL) {
         item->marked = true;
-        item->hash = hash_tree(path, 0);
+        item->hash = hash_whole_tree(path);
         item->asked = false;
     }
 }

@@ -19,6 +19,19 @@ bool watch_stat(const char *path, struct watch_stamp *out);
 bool watch_matches(const char *pattern, const char *path);
 void watch_find(const char *pattern, void (*found)(void *ctx, const char *path), void *ctx);
 
+/* A folder on the way down a tree, on the stack of who walks it: a symbolic link to a folder above
+ * leads nowhere new (loadpath.h; its limits hold here too). */
+struct watch_level {
+    const struct watch_level *above; /* NULL: the folder given */
+    uint64_t device, inode;          /* both 0 where the system does not tell */
+    unsigned *visited;               /* folders so far; of the walk */
+    unsigned depth;
+};
+
+/* Fills level for the folder, which is below `above`. false: it is not to be entered. */
+bool watch_enter(struct watch_level *level, const struct watch_level *above, const char *path,
+                 unsigned *visited);
+
 /* For events that concern no single item. */
 #define WATCH_ALL SIZE_MAX
 

@@ -16,7 +16,6 @@
 enum {
     LINKS_MAX = 16, /* symbolic links followed for one path */
     FOLDERS_MAX = 8192,
-    TREE_DEPTH_MAX = 32,
     EVENT_BYTES = 16384
 };
 
@@ -178,31 +177,37 @@ static void follow_path(struct watch_os *os, const char *path, size_t item, unsi
 }
 
 /* Every folder below, without those whose names begin with '.' or '_'. */
-static void follow_tree(struct watch_os *os, const char *path, size_t item, int depth);
+static void follow_tree(struct watch_os *os, const char *path, size_t item,
+                        const struct watch_level *above, unsigned *visited);
 
 static void follow_below(struct watch_os *os, const char *path, const char *name, size_t item,
-                         int depth)
+                         const struct watch_level *level)
 {
     char below[PATH_MAX];
     struct stat info;
     int len = snprintf(below, sizeof below, "%s/%s", path, name);
     if (len > 0 && (size_t)len < sizeof below && stat(below, &info) == 0 && S_ISDIR(info.st_mode)) {
-        follow_tree(os, below, item, depth + 1);
+        follow_tree(os, below, item, level, level->visited);
     }
 }
 
-static void follow_tree(struct watch_os *os, const char *path, size_t item, int depth)
+static void follow_tree(struct watch_os *os, const char *path, size_t item,
+                        const struct watch_level *above, unsigned *visited)
 {
+    struct watch_level level;
     const struct dirent *entry;
+    if (!watch_enter(&level, above, path, visited)) {
+        return;
+    }
     struct folder *folder = get_folder(os, path);
     if (folder == NULL) {
         return;
     }
     folder->tree = item;
-    DIR *stream = depth < TREE_DEPTH_MAX ? opendir(path) : NULL;
+    DIR *stream = opendir(path);
     while (stream != NULL && (entry = readdir(stream)) != NULL) {
         if (entry->d_name[0] != '.' && entry->d_name[0] != '_') {
-            follow_below(os, path, entry->d_name, item, depth);
+            follow_below(os, path, entry->d_name, item, &level);
         }
     }
     if (stream != NULL) {
@@ -230,6 +235,7 @@ static void follow_item(struct watch_os *os, size_t item)
     char whole[PATH_MAX * 2];
     char here[PATH_MAX];
     bool is_tree = false;
+    unsigned visited = 0;
     const char *path = watch_item_path(os->watch, item, &is_tree);
     if (path[0] == '/') {
         (void)snprintf(whole, sizeof whole, "%s", path);
@@ -241,7 +247,7 @@ static void follow_item(struct watch_os *os, size_t item)
     shorten(whole);
     follow_path(os, whole, item, 0);
     if (is_tree) {
-        follow_tree(os, whole, item, 0);
+        follow_tree(os, whole, item, NULL, &visited);
     }
 }
 

@@ -202,6 +202,63 @@ static void loadpath_bytecode_is_refused(void **state)
     check_load("\x1bLua", LUA_ERRSYNTAX, "binary");
 }
 
+/* Ten links that lead up would be 10^32 ways. */
+static void loadpath_link_that_leads_up_is_not_followed(void **state)
+{
+    struct folder folder;
+    struct script_list list;
+    struct buf why;
+    char path[128];
+    (void)state;
+    folder_make(&folder);
+    folder_add(&folder, "index.lua", "");
+    folder_add(&folder, "a/b/users.lua", "");
+    for (int i = 0; i < 10; i++) {
+        (void)snprintf(path, sizeof path, "%s/a/b/up%d", folder.path, i);
+        assert_int_equal(symlink(i % 2 == 0 ? ".." : folder.path, path), 0);
+    }
+    (void)snprintf(path, sizeof path, "%s/beside", folder.path);
+    assert_int_equal(symlink("a/b", path), 0); /* leads nowhere up: other routes, same file */
+    assert_int_equal(expand(folder.path, &list, &why), NO_ERROR);
+    assert_int_equal(list.count, 3);
+    assert_string_equal(list.items[0].mount, "/a/b/users/");
+    assert_string_equal(list.items[1].mount, "/beside/users/");
+    assert_string_equal(list.items[2].mount, "/");
+    loadpath_deinit(&list);
+    buf_deinit(&why);
+    folder_drop(&folder);
+}
+
+static void loadpath_folders_have_a_number(void **state)
+{
+    struct folder folder;
+    struct script_list list;
+    struct buf why;
+    char path[128];
+    (void)state;
+    folder_make(&folder);
+    folder_add(&folder, "index.lua", "");
+    folder_add(&folder, "s/users.lua", "");
+    for (int i = 1; i < 64; i++) { /* s and what is in it: 64, by as many ways as there are links */
+        (void)snprintf(path, sizeof path, "%s/s/%d", folder.path, i);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    for (int i = 2; i < LOADPATH_FOLDERS_MAX / 64; i++) {
+        (void)snprintf(path, sizeof path, "%s/%d", folder.path, i);
+        assert_int_equal(symlink("s", path), 0);
+    }
+    assert_int_equal(expand(folder.path, &list, &why), NO_ERROR);
+    loadpath_deinit(&list);
+    buf_deinit(&why);
+    (void)snprintf(path, sizeof path, "%s/one_more", folder.path);
+    assert_int_equal(symlink("s", path), 0); /* 4096 and the one itself */
+    assert_int_equal(expand(folder.path, &list, &why), ERROR_ACCESS_DENIED);
+    assert_true(buf_append(&why, "", 1));
+    assert_non_null(strstr(why.p, "more than 4096 folders"));
+    buf_deinit(&why);
+    folder_drop(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +272,8 @@ int main(void)
         cmocka_unit_test(loadpath_file_by_name_is_not_mounted),
         cmocka_unit_test(loadpath_first_line_with_hash_is_skipped_and_counted),
         cmocka_unit_test(loadpath_bytecode_is_refused),
+        cmocka_unit_test(loadpath_link_that_leads_up_is_not_followed),
+        cmocka_unit_test(loadpath_folders_have_a_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
