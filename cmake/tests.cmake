@@ -54,21 +54,24 @@ endforeach()
 add_library(ml_test_loop OBJECT ${tests_dir}/support/test_loop.c)
 target_link_libraries(ml_test_loop PUBLIC ml_flags)
 
-# Tests that run once more with io_uring under their loops: where sockets meet loops, and where
-# other threads do (ThreadSanitizer); of what ships, the program.
-set(tests_on_uring "^(net/loop_(test|io_test|thread_test|oom_test)\
+# Tests that run once more on the other back end: where sockets meet loops, and where other threads
+# do (ThreadSanitizer); of what ships, the program. Unit tests run on epoll first, the program on
+# what it takes by itself, which is io_uring.
+set(other_loop io_uring)
+set(tests_on_both_loops "^(net/loop_(test|io_test|thread_test|oom_test)\
 |engine/(conn|engine_oom|limits|load|loops|loops_end)_test\
 |contract/(body|connection|loop|receive|send|stream|url)_contract)$")
 if(ML_SANITIZE MATCHES "thread")
-  set(tests_on_uring "^(net/loop_thread_test|engine/loops_(end_)?test)$")
+  set(tests_on_both_loops "^(net/loop_thread_test|engine/loops_(end_)?test)$")
 elseif(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
-  set(tests_on_uring "^(e2e/(hello|load|upload)_test|lua/(requests|tasks)_test)$")
+  set(other_loop epoll)
+  set(tests_on_both_loops "^(e2e/(hello|load|upload)_test|lua/(requests|tasks)_test)$")
 endif()
-function(register_test_on_uring label name file)
-  if("${label}/${name}" MATCHES "${tests_on_uring}")
-    register_test(${label} ${name}@io_uring ${file} ${ARGN})
-    set_property(TEST ${label}/${name}@io_uring APPEND PROPERTY
-                 ENVIRONMENT "MOONLATCH_TEST_LOOP=io_uring")
+function(register_test_on_other_loop label name file)
+  if("${label}/${name}" MATCHES "${tests_on_both_loops}")
+    register_test(${label} ${name}@${other_loop} ${file} ${ARGN})
+    set_property(TEST ${label}/${name}@${other_loop} APPEND PROPERTY
+                 ENVIRONMENT "MOONLATCH_TEST_LOOP=${other_loop}")
   endif()
 endfunction()
 
@@ -92,7 +95,7 @@ function(add_test_executable target folder)
   elseif(folder STREQUAL "e2e")
     add_dependencies(program_tests ${target})
   endif()
-  if(folder MATCHES "^(net|engine|contract)$")
+  if(folder MATCHES "^(net|engine|contract)$" AND NOT target STREQUAL "net_loop_uring_test")
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:ml_test_loop>)
   endif()
   if(target MATCHES "_oom_test$")
@@ -116,7 +119,7 @@ foreach(layer base protocol net engine api binding runtime cli)
     endif()
     add_test_executable(${layer}_${name} ${layer} SOURCES ${source} LIBRARIES ${libraries})
     register_test(${layer} ${name} ${source} ${layer}_${name})
-    register_test_on_uring(${layer} ${name} ${source} ${layer}_${name})
+    register_test_on_other_loop(${layer} ${name} ${source} ${layer}_${name})
   endforeach()
 endforeach()
 
@@ -131,7 +134,7 @@ foreach(source IN LISTS contract_sources)
   add_test_executable(contract_${name} contract SOURCES ${source} ${contract_shared}
                       LIBRARIES ${set_engine})
   register_test(contract ${name} ${source} contract_${name})
-  register_test_on_uring(contract ${name} ${source} contract_${name})
+  register_test_on_other_loop(contract ${name} ${source} contract_${name})
 endforeach()
 
 # End to end: programs and shell scripts that start the executable themselves.
@@ -146,13 +149,13 @@ if(TARGET moonlatch)
   foreach(script IN LISTS e2e_scripts)
     cmake_path(GET script STEM name)
     register_test(e2e ${name} ${script} sh ${script})
-    register_test_on_uring(e2e ${name} ${script} sh ${script})
+    register_test_on_other_loop(e2e ${name} ${script} sh ${script})
   endforeach()
   file(GLOB lua_scripts CONFIGURE_DEPENDS ${tests_dir}/lua/*_test.lua)
   foreach(script IN LISTS lua_scripts)
     cmake_path(GET script STEM name)
     register_test(lua ${name} ${script} sh ${tests_dir}/lua/run.sh ${script})
-    register_test_on_uring(lua ${name} ${script} sh ${tests_dir}/lua/run.sh ${script})
+    register_test_on_other_loop(lua ${name} ${script} sh ${tests_dir}/lua/run.sh ${script})
   endforeach()
 endif()
 

@@ -27,7 +27,7 @@ struct loop;
 
 /* Which back end turns the loop. */
 enum loop_backend {
-    LOOP_BACKEND_DEFAULT, /* epoll, or what the platform has (docs/performance.md, "io_uring") */
+    LOOP_BACKEND_DEFAULT, /* io_uring, where not given epoll, or what the platform has */
     LOOP_BACKEND_EPOLL,
     LOOP_BACKEND_IO_URING,
     LOOP_BACKEND_IOCP

@@ -111,7 +111,8 @@ const struct option_row option_rows[] = {
     {"ready-fd", 0, OPTION_READY_FD, "N", COMMAND_SERVING,
      "write a line feed to this descriptor when ready, and close it"},
     {"loop", 0, OPTION_LOOP, "NAME", COMMAND_SERVING,
-     "epoll or io_uring; refused where it is not available (default: epoll)"},
+     "epoll or io_uring; refused where it is not available (default: io_uring, and epoll where "
+     "that is not available)"},
     {"lua-dir", 0, OPTION_LUA_DIR, "DIR", COMMAND_SERVING | COMMAND_CHECK,
      "read the modules that come with the host from here (for working on them)"},
     {"watch", 'w', OPTION_WATCH, "[=HOW]", COMMAND_STAYING,

@@ -51,7 +51,7 @@ ULONG loop_open(enum loop_backend backend, struct loop **out)
     if (current != NULL) {
         return ERROR_ALREADY_EXISTS;
     }
-    const struct loop_backend_ops *ops = loop_backend_choose(backend);
+    const struct loop_backend_ops *ops = loop_backend_choose(backend, NULL);
     if (ops == NULL) {
         return ERROR_NOT_SUPPORTED;
     }
@@ -60,9 +60,13 @@ ULONG loop_open(enum loop_backend backend, struct loop **out)
         return ERROR_NOT_ENOUGH_MEMORY;
     }
     ULONG status = ops->open(&loop->backend_state);
-    if (status != NO_ERROR) {
-        free(loop);
-        return status;
+    while (status != NO_ERROR) {
+        ops = loop_backend_choose(backend, ops);
+        if (ops == NULL) {
+            free(loop);
+            return status; /* the last one's reason */
+        }
+        status = ops->open(&loop->backend_state);
     }
     loop->backend = ops;
     loop->hooks = &no_hooks;
@@ -214,13 +218,14 @@ static uint64_t wait_limit(struct loop *loop, uint64_t timeout_ns)
 /* The back end calls this when the waiting is over, before anything is handled. From here on a wake
  * is meant for the next turn. The exchange sees what the last waker had done before it woke us: a
  * plain store could hide a task until somebody wakes us again. */
-static void on_waited(void *ctx)
+static uint64_t on_waited(void *ctx)
 {
     struct loop *loop = ctx;
     loop->now_ns = clock_mono_ns();
     if (atomic_load_explicit(&loop->sleep, memory_order_relaxed) != LOOP_AWAKE) {
         (void)atomic_exchange(&loop->sleep, LOOP_AWAKE); /* ASLEEP or WOKEN, it is all one */
     }
+    return loop->now_ns;
 }
 
 ULONG loop_run_once(struct loop *loop, uint64_t timeout_ns)

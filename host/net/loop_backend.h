@@ -36,9 +36,9 @@ struct loop_backend_ops {
     void (*watch_stop)(void *state, struct loop_watch *watch);
 
     /* Waits up to timeout_ns (UINT64_MAX: for ever, 0: only looks), calls on_waited(ctx) once as
-     * soon as waiting has ended, then the functions of what is ready. A signal ends the waiting
-     * without an error. */
-    ULONG (*wait)(void *state, uint64_t timeout_ns, void (*on_waited)(void *ctx), void *ctx);
+     * soon as waiting has ended, which returns what the clock says (ns), then the functions of what
+     * is ready. A signal ends the waiting without an error. */
+    ULONG (*wait)(void *state, uint64_t timeout_ns, uint64_t (*on_waited)(void *ctx), void *ctx);
 
     /* Makes the wait that is running, or the next one, return. Any thread. */
     void (*wake)(void *state);
@@ -50,6 +50,8 @@ extern const struct loop_backend_ops loop_backend_uring;
 /* The descriptor of a state of loop_backend_epoll: readable while its wait would find something. */
 int loop_epoll_fd(const void *state);
 
-/* The one that is meant, or NULL: not available here. One file a platform (loop_choice_linux.c; on
- * Windows loop_iocp.c). */
-const struct loop_backend_ops *loop_backend_choose(enum loop_backend wanted);
+/* The one that is meant, or NULL: not available here. `turned_down` is the one that this function
+ * named before and that did not open, NULL at first: for LOOP_BACKEND_DEFAULT there may be another.
+ * One file a platform (loop_choice_linux.c; on Windows loop_iocp.c). */
+const struct loop_backend_ops *loop_backend_choose(enum loop_backend wanted,
+                                                   const struct loop_backend_ops *turned_down);

@@ -10,6 +10,10 @@
  * connections, which then are one wake-up of the peer's thread. Receives do not: it gains next to
  * nothing (docs/performance.md), and would need buffers of the ring's own.
  *
+ * An answer that waits for others waits for the handlers between, too. That is microseconds, until
+ * one of them computes for long: then what was ready before it would leave after it. So when a
+ * batch has taken longer than SLOW_BATCH_NS, sends are calls for DIRECT_NS.
+ *
  * A request names its socket by its id (slots.h), never by address: what the kernel still has to
  * say once a registration is over carries an id that nobody has, and is dropped.
  *
@@ -31,6 +35,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/slots.h"
 #include "net/loop.h"
 #include "net/sock.h"
@@ -41,6 +46,9 @@ enum {
     SENDS_MAX = 32,          /* so many go out without waiting for the end of the turn */
     REGISTERED_MAX = 1 << 30 /* so that an id, also one of the epoll instance, has two bits free */
 };
+
+static const uint64_t SLOW_BATCH_NS = 2000000;
+static const uint64_t DIRECT_NS = 100000000;
 
 /* What a completion belongs to, beside the ids of sockets. */
 static const uint64_t NOBODY = 0;
@@ -55,7 +63,10 @@ struct uring_state {
     struct slots ios;     /* struct loop_io, by its id: sockets but for listeners */
     void *others;         /* the epoll back end's state */
     bool is_others_armed; /* the ring polls it */
-    unsigned sends;       /* started since the kernel was called last */
+    unsigned sends;       /* started since the kernel was called last: the batch */
+    bool is_direct;       /* io_send starts nothing */
+    uint64_t batch_began_ns;
+    uint64_t direct_until_ns;
 };
 
 /* Room for a request. NULL: the kernel takes none at this time, for lack of memory. */
@@ -106,6 +117,20 @@ static ULONG uring_listener_add(void *ctx, struct loop_io *io)
     return status;
 }
 
+/* Before the kernel is called: what was started leaves now. */
+static void end_batch(struct uring_state *state)
+{
+    if (state->sends > 0) {
+        uint64_t now_ns = clock_mono_ns();
+        if (now_ns - state->batch_began_ns > SLOW_BATCH_NS) {
+            state->is_direct = true;
+            state->direct_until_ns = now_ns + DIRECT_NS;
+        }
+        state->sends = 0;
+        state->batch_began_ns = now_ns;
+    }
+}
+
 /* Ends the request and lets it go of its file. Not by poll_remove, which gives up when an event is
  * under way. Where there is no room for a request a call of its own does it. */
 static void cancel(struct uring_state *state, uint64_t id)
@@ -119,12 +144,12 @@ static void cancel(struct uring_state *state, uint64_t id)
             .addr = id, .fd = -1, .timeout = {.tv_sec = -1, .tv_nsec = -1}};
         (void)io_uring_register_sync_cancel(&state->ring, &reg); /* or it has ended already */
     }
+    end_batch(state);
     /* The cancelled request ends in here. A send that was started must be through before its bytes
      * and its descriptor are somebody else's: so the kernel is asked until it takes all. */
     do {
         (void)io_uring_submit_and_get_events(&state->ring);
     } while (io_uring_sq_ready(&state->ring) > 0);
-    state->sends = 0;
 }
 
 static void uring_io_remove(void *ctx, struct loop_io *io)
@@ -155,15 +180,15 @@ static void uring_io_close(void *ctx, struct loop_io *io)
 static bool uring_io_send(void *ctx, struct loop_io *io, const char *p, size_t n)
 {
     struct uring_state *state = ctx;
-    struct io_uring_sqe *request = take_request(state, io->id | SEND_BIT);
+    struct io_uring_sqe *request = state->is_direct ? NULL : take_request(state, io->id | SEND_BIT);
     if (request == NULL) {
         return false;
     }
     io_uring_prep_send(request, io->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
     state->sends++;
     if (state->sends >= SENDS_MAX) {
+        end_batch(state);
         (void)io_uring_submit(&state->ring); /* what is not taken now is at the end of the turn */
-        state->sends = 0;
     }
     return true;
 }
@@ -182,9 +207,10 @@ static void uring_watch_stop(void *ctx, struct loop_watch *watch)
 
 /* --- a turn ------------------------------------------------------------------------------- */
 
-static void do_nothing(void *ctx)
+static uint64_t do_nothing(void *ctx)
 {
     (void)ctx; /* the waiting was over before */
+    return 0;  /* nobody asks */
 }
 
 static unsigned events_of(int32_t result)
@@ -270,16 +296,17 @@ static int submit_and_wait(struct uring_state *state, uint64_t timeout_ns)
                                             timeout_ns == UINT64_MAX ? NULL : &limit, NULL);
 }
 
-static ULONG uring_wait(void *ctx, uint64_t timeout_ns, void (*on_waited)(void *ctx),
+static ULONG uring_wait(void *ctx, uint64_t timeout_ns, uint64_t (*on_waited)(void *ctx),
                         void *waited_ctx)
 {
     struct uring_state *state = ctx;
     if (!state->is_others_armed) {
         arm_others(state);
     }
-    state->sends = 0;
+    end_batch(state);
     int result = submit_and_wait(state, timeout_ns);
-    on_waited(waited_ctx);
+    state->batch_began_ns = on_waited(waited_ctx);
+    state->is_direct = state->batch_began_ns < state->direct_until_ns;
     switch (result) {
     case -EAGAIN: /* no memory for a request at this time: it stays where it is */
     case -EBUSY:  /* the completions come first */

@@ -231,7 +231,8 @@ static DWORD timeout_ms(uint64_t timeout_ns)
     return ms > INT_MAX ? INT_MAX : (DWORD)ms;
 }
 
-static ULONG iocp_wait(void *state, uint64_t timeout_ns, void (*on_waited)(void *ctx), void *ctx)
+static ULONG iocp_wait(void *state, uint64_t timeout_ns, uint64_t (*on_waited)(void *ctx),
+                       void *ctx)
 {
     struct iocp *iocp = state;
     OVERLAPPED_ENTRY packets[PACKETS_PER_WAIT_MAX];
@@ -239,7 +240,7 @@ static ULONG iocp_wait(void *state, uint64_t timeout_ns, void (*on_waited)(void 
     BOOL ok = GetQueuedCompletionStatusEx(iocp->port, packets, PACKETS_PER_WAIT_MAX, &count,
                                           timeout_ms(timeout_ns), FALSE);
     DWORD error = ok ? NO_ERROR : GetLastError();
-    on_waited(ctx);
+    (void)on_waited(ctx); /* the time is the loop's business */
     if (!ok) {
         return error == WAIT_TIMEOUT ? NO_ERROR : error;
     }
@@ -269,10 +270,11 @@ static const struct loop_backend_ops loop_backend_iocp = {
     .wake = iocp_wake,
 };
 
-const struct loop_backend_ops *loop_backend_choose(enum loop_backend wanted)
+const struct loop_backend_ops *loop_backend_choose(enum loop_backend wanted,
+                                                   const struct loop_backend_ops *turned_down)
 {
     bool ours = wanted == LOOP_BACKEND_DEFAULT || wanted == LOOP_BACKEND_IOCP;
-    return ours ? &loop_backend_iocp : NULL;
+    return ours && turned_down == NULL ? &loop_backend_iocp : NULL;
 }
 
 /* --- queues ---------------------------------------------------------------------------------- */

@@ -197,7 +197,7 @@ local values = {
     options.workloads = pick("--only", value, workloads, names_of(workloads))
   end,
   ["--servers"] = function(options, value)
-    local known = { "moonlatch-uring", "moonlatch-before", table.unpack(all_servers) }
+    local known = { "moonlatch-epoll", "moonlatch-before", table.unpack(all_servers) }
     options.servers = pick("--servers", value, known, known)
   end,
   ["--write"] = function(options, value)

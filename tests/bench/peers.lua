@@ -59,8 +59,8 @@ peers["moonlatch-before"] = function(dir, workload, port)
   return (peers.moonlatch(dir, workload, port):gsub("^%S+", (program:gsub("%%", "%%%%")), 1))
 end
 
-peers["moonlatch-uring"] = function(dir, workload, port)
-  return peers.moonlatch(dir, workload, port) .. " --loop io_uring"
+peers["moonlatch-epoll"] = function(dir, workload, port)
+  return peers.moonlatch(dir, workload, port) .. " --loop epoll"
 end
 
 local nginx_locations = {

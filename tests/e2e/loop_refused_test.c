@@ -92,5 +92,6 @@ int main(void)
     expect("the cure is named", code, 2, "--loop epoll");
     code = run((char *[]){program, "version", "--json", NULL});
     expect("version tells", code, 0, "\"io_uring\":\"no: ");
+    expect("epoll takes its place", code, 0, "\"loop\":\"epoll\"");
     return has_failed ? EXIT_FAILED : 0;
 }

@@ -51,7 +51,8 @@ static void loop_second_of_a_thread_is_refused(void **state)
     assert_int_equal(loop_open(LOOP_BACKEND_EPOLL, &second), ERROR_ALREADY_EXISTS);
     assert_null(second);
     assert_ptr_equal(loop_current(), loop);
-    assert_string_equal(loop_backend_name(loop), loop_backend_choose(LOOP_BACKEND_DEFAULT)->name);
+    assert_string_equal(loop_backend_name(loop),
+                        loop_backend_choose(LOOP_BACKEND_DEFAULT, NULL)->name);
 }
 
 static void *open_another(void *ctx)
@@ -303,7 +304,7 @@ static struct loop_backend_ops counted;
 static int waits, wakes;
 static uint64_t last_timeout_ns;
 
-static ULONG count_wait(void *state, uint64_t timeout_ns, void (*on_waited)(void *), void *ctx)
+static ULONG count_wait(void *state, uint64_t timeout_ns, uint64_t (*on_waited)(void *), void *ctx)
 {
     waits++;
     last_timeout_ns = timeout_ns;

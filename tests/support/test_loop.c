@@ -1,7 +1,7 @@
-/* Stands in the place of host/net/loop_choice_linux.c in the tests that run on each back end:
- * MOONLATCH_TEST_LOOP=io_uring makes it the default. CTest sets it (cmake/tests.cmake); the program
- * itself reads no such variable. Linked as an object, so that the one of the library is not taken.
- */
+/* Stands in the place of host/net/loop_choice_linux.c in the tests that run on each back end: by
+ * default epoll, MOONLATCH_TEST_LOOP=io_uring makes that the default. CTest sets it
+ * (cmake/tests.cmake); the program itself reads no such variable. Linked as an object, so that the
+ * one of the library is not taken. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +44,12 @@ __attribute__((constructor)) static void skip_what_cannot_run(void)
     _exit(EXIT_SKIPPED);
 }
 
-const struct loop_backend_ops *loop_backend_choose(enum loop_backend wanted)
+const struct loop_backend_ops *loop_backend_choose(enum loop_backend wanted,
+                                                   const struct loop_backend_ops *turned_down)
 {
+    if (turned_down != NULL) {
+        return NULL;
+    }
     switch (wanted) {
     case LOOP_BACKEND_DEFAULT: return is_uring_wanted() ? &loop_backend_uring : &loop_backend_epoll;
     case LOOP_BACKEND_EPOLL: return &loop_backend_epoll;
