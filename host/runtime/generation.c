@@ -472,6 +472,7 @@ struct generation *generation_load(struct host *host, struct sources *sources,
     generation->phase_ns = clock_mono_ns();
     generation->members = members;
     generation->sources = sources;
+    atomic_init(&generation->is_withdrawn, false);
     generation->member_count = host->workers_wanted;
     generation->error = error;
     list_push_front(&host->generations, &generation->node);

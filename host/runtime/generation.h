@@ -136,7 +136,7 @@ struct generation {
     size_t queue_count;
     struct sources *sources;    /* what it was loaded from */
     struct host_closed at_end;  /* once it retires: for the report */
-    bool is_withdrawn;          /* it retires, and its URLs are what the newer one has too */
+    _Atomic bool is_withdrawn;  /* it retires, and its URLs are what the newer one has too */
     bool is_let_go;             /* a worker closes what it holds of the ledger */
     size_t quiet, closed;       /* members that have retired so far; coordinator */
     size_t own_urls;            /* of its URLs, how many are the host's (dev.h) */

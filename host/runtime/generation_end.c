@@ -175,7 +175,7 @@ static void let_go(struct loop_task *task)
 static void close_when_quiet(struct generation *generation)
 {
     struct host *host = generation->host;
-    if (!generation->is_withdrawn || generation->is_let_go ||
+    if (!atomic_load(&generation->is_withdrawn) || generation->is_let_go ||
         generation->quiet < generation->member_count ||
         atomic_load(&host->stage) != EXIT_NOT_BEGUN) {
         return; /* in the last case the exit path closes the ledger and the states */
@@ -192,7 +192,10 @@ void generation_retire(struct generation *generation)
     if (!ledger_withdraw_kept(generation->host->ledger, generation->number)) {
         (void)generation_step(generation, STEP_WITHDRAW, NULL);
     }
-    generation->is_withdrawn = true; /* not before: it would be freed during that wait */
+    atomic_store(&generation->is_withdrawn, true); /* not before: it would be freed meanwhile */
+    for (size_t i = 0; i < generation->member_count; i++) {
+        loop_wake(generation->members[i].worker->loop);
+    }
     close_when_quiet(generation);
 }
 

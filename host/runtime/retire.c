@@ -92,8 +92,9 @@ static bool advance(struct member *member)
 {
     struct state *S = &member->state;
     switch (member->retire.phase) {
-    case RETIRE_DRAIN:
-        if (is_late(member) || !state_serves_requests(S)) {
+    case RETIRE_DRAIN: /* until its URLs are withdrawn, requests come that nobody else has */
+        if (atomic_load(&member->generation->is_withdrawn) &&
+            (is_late(member) || !state_serves_requests(S))) {
             say_goodbye(member);
             return true;
         }

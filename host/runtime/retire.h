@@ -2,12 +2,15 @@
  *
  *   phase             waits for                                               at most      next
  *   RETIRE_NONE       (it serves)                                             -            DRAIN
- *   RETIRE_DRAIN      its requests, and the tasks they have spawned           drain time   GOODBYE
+ *   RETIRE_DRAIN      its requests, and the tasks they have spawned           drain time*  GOODBYE
  *   RETIRE_GOODBYE    its main chunks, in which http.run has returned         EXIT_CHUNK   CANCEL
  *   RETIRE_CANCEL     every task, in which `cancelled` was raised             EXIT_CANCEL  KILL
  *   RETIRE_KILL       what was in flight to come back, tasks stopped hard     -            QUIET
  *   RETIRE_QUIET      the coordinator to close what it holds of the ledger    -            CLOSED
  *   RETIRE_CLOSED     (the Lua state is closed)                               -            -
+ *
+ *   * but not before the URLs that only this generation has are withdrawn: until then it answers
+ *     requests for them.
  *
  * Pulls and background tasks (http.spawn outside of a request) end when it begins, so that a timer
  * of the old and one of the new generation never run both. The steps are those of the exit path,

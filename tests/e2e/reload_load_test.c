@@ -4,7 +4,9 @@
  * them a download, an upload, an event stream and a sleeping handler, each far shorter than the
  * drain time. Meanwhile the script is saved with a higher number and `reload` is asked for over the
  * control socket, again and again. An answer must be whole, and must have at least the number that
- * was reported done before its request was sent; on one connection numbers never go back.
+ * was reported done before its request was sent; on one connection numbers never go back. The URL
+ * that is asked for is /v/ of every other script, and / of those between: a set of routes that is
+ * not swapped at once would show as 404.
  *
  * The pools of the engine and of the workers keep what many requests at once have needed, up to
  * limits of their own; how many come together at one worker is chance. So that this is not taken
@@ -96,7 +98,7 @@ static void save(int number)
     fprintf(file,
             "local n = %d\n"
             "local s <close> = http.session { timeouts = { header_wait = %d } }\n"
-            "http.add_url('/v/', function() return tostring(n) end)\n"
+            "http.add_url('%s', function() return tostring(n) end)\n"
             "http.add_url('/gone%d/', function() return tostring(n) end)\n"
             "http.add_url('/download/', function() return function(stream)\n"
             "  for i = 1, 64 do stream:write(('x'):rep(1000)) http.sleep(0.005) end end end)\n"
@@ -108,7 +110,7 @@ static void save(int number)
             "http.add_url('/sleep/', function() http.sleep(0.3) return tostring(n) end)\n"
             "http.spawn(function() while true do http.sleep(0.01) end end)\n"
             "http.run()\n",
-            number, 10 + number % 7, number, EVENTS);
+            number, 10 + number % 7, number % 2 == 1 ? "/v/" : "/", number, EVENTS);
     fclose(file);
     if (rename(temporary, script) != 0) {
         die("rename");

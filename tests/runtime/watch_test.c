@@ -217,9 +217,11 @@ static void watch_does_not_take_half_a_save(void **state)
     begin(c);
     int fd = open(path_of(c, "a.lua"), O_WRONLY | O_TRUNC | O_CLOEXEC);
     assert_true(fd >= 0);
-    write_file(c, "b.lua", "b"); /* the same bytes: a reason to look, and at once */
-    assert_int_equal(loop_run_once(c->host.loop, TURN_NS), NO_ERROR);
-    assert_false(c->host.reload.wanted);
+    write_file(c, "b.lua", "b");  /* the same bytes: a reason to look, and at once */
+    for (int i = 0; i < 4; i++) { /* when polling, the first turn may be too early for a look */
+        assert_int_equal(loop_run_once(c->host.loop, TURN_NS), NO_ERROR);
+        assert_false(c->host.reload.wanted);
+    }
     assert_int_equal(write(fd, "whole", 5), 5);
     assert_int_equal(close(fd), 0);
     expect_reload(c, "then whole");
