@@ -364,40 +364,37 @@ static bool refuse(void *ctx, struct request *r)
 /* --- news --------------------------------------------------------------------------------------
  */
 
-void dev_note_broken(struct host *host, const struct load_error *error, struct sources *sources,
-                     uint32_t generation)
+/* error NULL: all is well again. */
+static void note(struct dev *dev, const struct load_error *error, struct sources *sources,
+                 uint32_t generation)
 {
-    struct dev *dev = host->dev;
-    if (dev == NULL) {
-        return;
-    }
-    struct sources *before;
     (void)pthread_mutex_lock(&dev->mutex);
-    before = dev->sources;
+    struct sources *before = dev->sources;
     dev->serial++;
-    dev->broken = true;
-    dev->error = *error;
-    dev->failed = generation;
+    dev->broken = error != NULL;
     dev->sources = sources == NULL ? NULL : sources_ref(sources);
-    errorpage_summarize(error->text, dev->summary, sizeof dev->summary);
+    if (error != NULL) {
+        dev->error = *error;
+        dev->failed = generation;
+        errorpage_summarize(error->text, dev->summary, sizeof dev->summary);
+    }
     (void)pthread_mutex_unlock(&dev->mutex);
     sources_unref(before);
 }
 
+void dev_note_broken(struct host *host, const struct load_error *error, struct sources *sources,
+                     uint32_t generation)
+{
+    if (host->dev != NULL) {
+        note(host->dev, error, sources, generation);
+    }
+}
+
 void dev_note_good(struct host *host)
 {
-    struct dev *dev = host->dev;
-    if (dev == NULL) {
-        return;
+    if (host->dev != NULL) {
+        note(host->dev, NULL, NULL, 0);
     }
-    struct sources *before;
-    (void)pthread_mutex_lock(&dev->mutex);
-    before = dev->sources;
-    dev->serial++;
-    dev->broken = false;
-    dev->sources = NULL;
-    (void)pthread_mutex_unlock(&dev->mutex);
-    sources_unref(before);
 }
 
 /* On a worker. */

@@ -198,6 +198,22 @@ static void move_waiters(struct list *from, struct list *to)
     }
 }
 
+/* The new generation serves: what the old one leaves behind. */
+static void supersede(struct host *host, struct generation *old, struct reload_result *result)
+{
+    if (!old->is_stand_in) {
+        result->changed =
+            (unsigned)ledger_compare(host->ledger, old->number, host->current->number);
+        result->in_flight = count_in_flight(old);
+        struct sources *before = sources_ref(old->sources);
+        sources_unref(host->previous);
+        host->previous = before;
+    }
+    generation_retire(old);
+    host->reload.done++;
+    host->reload.broken = false;
+}
+
 void reload_turn(struct host *host)
 {
     struct reload *reload = &host->reload;
@@ -234,17 +250,7 @@ void reload_turn(struct host *host)
         (void)snprintf(error.text, sizeof error.text, "the host stops");
     }
     if (result.ok) {
-        if (!old->is_stand_in) {
-            result.changed =
-                (unsigned)ledger_compare(host->ledger, old->number, host->current->number);
-            result.in_flight = count_in_flight(old);
-            struct sources *before = sources_ref(old->sources);
-            sources_unref(host->previous);
-            host->previous = before;
-        }
-        generation_retire(old);
-        reload->done++;
-        reload->broken = false;
+        supersede(host, old, &result);
     } else {
         reload->failed++;
     }
