@@ -39,11 +39,11 @@ enum option_id {
 
 const struct command_row command_rows[] = {
     {COMMAND_RUN, "run", "run FILE|DIR... [-- ARGUMENTS]", "serve scripts",
-     "Loads every file into one generation and serves until it is asked to stop. FILE may be - for "
-     "standard input. A directory is a set of "
-     "route scripts: every *.lua below it; names that begin with _ or . are left for require. What "
-     "such a script returns (a router or a handler) is mounted at its "
-     "own path: index.lua at /, users.lua at /users/, users/[id].lua at /users/:id.\n\n"
+     "Loads every file into one generation and serves until it is asked to stop. FILE may be - "
+     "for standard input. A directory is a set of route scripts: every *.lua below it; names "
+     "that begin with _ or . are left for require. What such a script returns (a router or a "
+     "handler) is mounted at its own path: index.lua at /, users.lua at /users/, users/[id].lua "
+     "at /users/:id.\n\n"
      "SIGINT and SIGTERM stop: requests that were accepted are answered, then everything is "
      "closed. A second signal ends the waiting.\n\n"
      "moonlatch FILE [ARGUMENTS] is short for run FILE -- ARGUMENTS."},
@@ -59,21 +59,20 @@ const struct command_row command_rows[] = {
      "Serves on a free port, then runs COMMAND with MOONLATCH_URL and MOONLATCH_PORT in its "
      "environment. When it ends, the server stops, and its exit code "
      "becomes ours unless it is 0. COMMAND has a process group of its own; what is left of it is "
-     "ended with the server."},
+     "ended with the server. What has left the group, by setsid, is its own master."},
     {COMMAND_CHECK, "check", "check FILE|DIR...",
      "compile scripts, resolve require, find undefined globals",
-     "Reads the scripts, runs none of them, and opens no socket. Prints errors with the line and a "
-     "caret; exit code 3 when there is one. Warns of undefined globals, and of scripts of a "
+     "Reads the scripts, runs none of them, and opens no socket. Prints errors with the line and "
+     "a caret; exit code 3 when there is one. Warns of undefined globals, and of scripts of a "
      "directory that are mounted at one place. Routes that a script adds are known only when it "
      "runs: a second one for the same path fails the load, and a literal segment is never hidden "
-     "by "
-     "a parameter."},
+     "by a parameter."},
     {COMMAND_CTL, "ctl", "ctl QUESTION [PID]", "ask a running server",
-     "Questions: reload (load the scripts anew; the answer comes when every worker serves them, or "
-     "with the error, exit code 3), rollback (the same with the scripts of the generation before), "
-     "status, gens (generations alive), tree (what is "
-     "open), stop (as SIGTERM does), drain (the same, but requests get as long as they "
-     "take). PID is not needed while one server runs.\n\n"
+     "Questions: reload (load the scripts anew; the answer comes when every worker serves them, "
+     "or with the error, exit code 3), rollback (the same with the scripts of the generation "
+     "before), status, gens (generations alive), tree (what is open), stop (as SIGTERM does), "
+     "drain (the same, but requests get as long as they take). PID is not needed while one "
+     "server runs.\n\n"
      "The server listens on a socket of its own that only the same user can open."},
     {COMMAND_VERSION, "version", "version [--json]", "what this program was built from", NULL},
     {COMMAND_HELP, "help", "help [COMMAND|TOPIC]",
@@ -104,8 +103,7 @@ const struct option_row option_rows[] = {
      "each contract call with its result on stderr; close: those of the way out; calls: all"},
     {"json", 0, OPTION_JSON, NULL, COMMAND_SERVING | COMMAND_VERSION,
      "stdout carries one JSON object a line (ready, request, reload, closed, error, drain, "
-     "summary) "
-     "instead of the ready line"},
+     "summary) instead of the ready line"},
     {"ready-file", 0, OPTION_READY_FILE, "PATH", COMMAND_SERVING,
      "write url, port, pid and generation as JSON when ready; removed at the end"},
     {"ready-fd", 0, OPTION_READY_FD, "N", COMMAND_SERVING,
