@@ -68,19 +68,6 @@ void *cells_cut(struct cells *c, size_t bytes)
     return p;
 }
 
-void cells_give(struct cells *c, void *p, size_t bytes)
-{
-    assert(p != NULL && bytes > 0 && bytes <= CELLS_BYTES_MAX);
-    if (c->apart) {
-        free(p);
-        return;
-    }
-    struct cell *cell = p;
-    struct cell **first = &c->free[(bytes - 1) / CELLS_STEP];
-    cell->next = *first;
-    *first = cell;
-}
-
 void cells_adopt(struct cells *c, void *p)
 {
     if (!c->apart) {

@@ -13,8 +13,10 @@
  * time. Cost: no memory until the first cell, then blocks of CELLS_BLOCK_BYTES. */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 /* What to pass as `apart`. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -58,24 +60,43 @@ void cells_init(struct cells *c, bool apart);
 /* Gives the memory back. Every cell must be back. */
 void cells_deinit(struct cells *c);
 
-/* The part of cells_take behind the fast path; call cells_take. */
-void *cells_cut(struct cells *c, size_t bytes);
-
-/* bytes: 1 to CELLS_BYTES_MAX. Not cleared. NULL: no memory. */
-static inline void *cells_take(struct cells *c, size_t bytes)
+/* A cell that was given back; NULL: none of that size is free. bytes: 1 to CELLS_BYTES_MAX. Not
+ * cleared. */
+static inline void *cells_reuse(struct cells *c, size_t bytes)
 {
+    assert(bytes > 0 && bytes <= CELLS_BYTES_MAX);
     struct cell **first = &c->free[(bytes - 1) / CELLS_STEP];
     struct cell *cell = *first;
-    if (cell == NULL) {
-        return cells_cut(c, bytes);
+    if (cell != NULL) {
+        *first = cell->next;
     }
-    *first = cell->next;
     return cell;
+}
+
+/* A cell that nobody has had yet. bytes as above. Not cleared. NULL: no memory. */
+void *cells_cut(struct cells *c, size_t bytes);
+
+/* Either of them. NULL: no memory. */
+static inline void *cells_take(struct cells *c, size_t bytes)
+{
+    void *p = cells_reuse(c, bytes);
+    return p != NULL ? p : cells_cut(c, bytes);
 }
 
 /* A cell that was taken for that many bytes, or for others of the same size
  * (cells_is_same_size). */
-void cells_give(struct cells *c, void *p, size_t bytes);
+static inline void cells_give(struct cells *c, void *p, size_t bytes)
+{
+    assert(p != NULL && bytes > 0 && bytes <= CELLS_BYTES_MAX);
+    if (c->apart) {
+        free(p);
+        return;
+    }
+    struct cell *cell = p;
+    struct cell **first = &c->free[(bytes - 1) / CELLS_STEP];
+    cell->next = *first;
+    *first = cell;
+}
 
 /* Makes a piece from malloc, of CELLS_ADOPT_BYTES_MIN or more, a cell: for one that must shrink
  * when there is no memory to move it to. */

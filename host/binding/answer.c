@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "base/path.h"
 #include "binding/devpage.h"
 #include "binding/error.h"
 #include "binding/file_cache.h"
@@ -109,7 +110,7 @@ struct plan {
     int body;
 };
 
-static int raise_wrong(lua_State *L, int first)
+static COLD int raise_wrong(lua_State *L, int first)
 {
     luaL_Buffer b;
     int top = lua_gettop(L);
@@ -496,8 +497,8 @@ static struct slice push_given_type(lua_State *L, int index)
     return type;
 }
 
-static int send_file(lua_State *L, struct request *r, int index, bool respond,
-                     const struct headers_seen *seen)
+static APART int send_file(lua_State *L, struct request *r, int index, bool respond,
+                           const struct headers_seen *seen)
 {
     const struct answer_file *answer = lua_touserdata(L, index);
     struct open_file *file = answer->file;
@@ -542,8 +543,8 @@ void answer_begin(lua_State *L, struct request *r, unsigned status, int headers,
     }
 }
 
-static int send_table(lua_State *L, struct request *r, int index, bool respond,
-                      const struct headers_seen *seen)
+static APART int send_table(lua_State *L, struct request *r, int index, bool respond,
+                            const struct headers_seen *seen)
 {
     if (!json_push(L, index, JSON_BYTES_MAX)) {
         return luaL_error(L, "the table cannot become JSON: %s", lua_tostring(L, -1));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "binding/answer.h"
 #include "binding/body.h"
 #include "binding/cooked.h"
@@ -144,7 +145,7 @@ void httpreq_join_pool(struct request *r, struct request_pool *pool)
  * ------------------------------------------------------------------------------- */
 
 /* Asks again for the request that did not fit. The first buffer names it. */
-static ULONG receive_bigger(struct request *r, size_t bytes)
+static COLD ULONG receive_bigger(struct request *r, size_t bytes)
 {
     HTTP_REQUEST_ID id = ((HTTP_REQUEST *)(void *)r->buffer)->RequestId;
     void *big = NULL;
@@ -313,7 +314,7 @@ void httpreq_end(struct request *r)
     httpreq_settle(r);
 }
 
-void httpreq_cancel(struct request *r)
+COLD void httpreq_cancel(struct request *r)
 {
     if (!r->cancelled) {
         char name[32];

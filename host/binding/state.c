@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 
+#include "base/path.h"
 #include "binding/chain.h"
 #include "binding/error.h"
 #include "binding/pull.h"
@@ -32,7 +33,7 @@ void state_close_reserve(struct state *S)
 
 /* Lua answers a refusal with a full collection and asks once more for the same: only when that is
  * refused too it raises, and whatever runs then needs memory to say so. */
-static void *refuse(struct account *a, size_t bytes)
+static COLD void *refuse(struct account *a, size_t bytes)
 {
     a->refused++;
     if (a->last_refused == bytes) {
@@ -84,38 +85,80 @@ static void *resize(struct account *a, void *block, size_t old, size_t bytes)
     return p;
 }
 
-void *state_allocate(void *ud, void *block, size_t old_bytes, size_t new_bytes)
+/* Counts an allocation and says whether the state may have that many bytes more. */
+static inline bool may_grow(struct account *a, size_t bytes)
 {
-    struct account *a = ud;
-    size_t old = block == NULL ? 0 : old_bytes; /* without a block it is a type tag */
-    if (new_bytes == 0) {
-        assert(a->bytes >= old);
-        a->bytes -= old;
-        if (old > 0) {
-            release(a, block, old);
-        }
-        return NULL;
-    }
-    if (new_bytes > old) {
-        a->calls++;
-        size_t limit = a->bytes_max + a->reserve;
-        bool fails = a->fail_from != 0 && a->calls >= a->fail_from;
-        if (fails || a->bytes > limit || new_bytes - old > limit - a->bytes) {
-            return refuse(a, new_bytes);
-        }
-    }
-    void *p = old == 0 ? obtain(a, new_bytes) : resize(a, block, old, new_bytes);
-    if (p == NULL) {
-        if (new_bytes > old) {
-            return refuse(a, new_bytes);
-        }
-        p = block; /* as in resize */
-    }
-    a->bytes = a->bytes - old + new_bytes;
+    a->calls++;
+    size_t limit = a->bytes_max + a->reserve;
+    bool fails = a->fail_from != 0 && a->calls >= a->fail_from;
+    return !fails && a->bytes <= limit && bytes <= limit - a->bytes;
+}
+
+static inline void note_success(struct account *a)
+{
     if (a->reserve == 0) {
         a->last_refused = 0;
     }
+}
+
+/* A block with contents gets another size. */
+static APART void *reallocate(struct account *a, void *block, size_t old, size_t bytes)
+{
+    bool grows = bytes > old;
+    if (grows && !may_grow(a, bytes - old)) {
+        return refuse(a, bytes);
+    }
+    void *p = resize(a, block, old, bytes);
+    if (p == NULL) {
+        if (grows) {
+            return refuse(a, bytes);
+        }
+        p = block; /* as in resize */
+    }
+    a->bytes = a->bytes - old + bytes;
+    note_success(a);
     return p;
+}
+
+/* What no free cell can serve. */
+static APART void *allocate_new(struct account *a, size_t bytes)
+{
+    void *p = obtain(a, bytes);
+    if (p == NULL) {
+        return refuse(a, bytes);
+    }
+    a->bytes += bytes;
+    note_success(a);
+    return p;
+}
+
+/* Lua asks twenty times a request, nearly always for a cell or to take one back: these ways make no
+ * call and need no stack. */
+void *state_allocate(void *ud, void *block, size_t old_bytes, size_t new_bytes)
+{
+    struct account *a = ud;
+    if (block == NULL) { /* old_bytes is a type tag */
+        if (new_bytes == 0) {
+            return NULL;
+        }
+        if (!may_grow(a, new_bytes)) {
+            return refuse(a, new_bytes);
+        }
+        void *p = new_bytes <= CELLS_BYTES_MAX ? cells_reuse(&a->cells, new_bytes) : NULL;
+        if (p == NULL) {
+            return allocate_new(a, new_bytes);
+        }
+        a->bytes += new_bytes;
+        note_success(a);
+        return p;
+    }
+    if (new_bytes > 0) {
+        return reallocate(a, block, old_bytes, new_bytes);
+    }
+    assert(old_bytes > 0 && a->bytes >= old_bytes);
+    a->bytes -= old_bytes;
+    release(a, block, old_bytes);
+    return NULL;
 }
 
 /* --- life

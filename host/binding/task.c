@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 
+#include "base/path.h"
 #include "binding/chain.h"
 #include "binding/state.h"
 
@@ -195,7 +196,7 @@ static void cancel_wait(struct task *t)
  * --------------------------------------------------------------------------------- */
 
 /* Replaces what a failed run left: error value, traceback or nil. */
-static void push_traceback(struct task *t)
+static APART void push_traceback(struct task *t)
 {
     lua_State *co = t->co;
     if (lua_checkstack(co, 4) == 0) {
@@ -288,7 +289,7 @@ static void close_coroutine(struct task *t, lua_State *co)
 }
 
 /* Hard stop: innermost script coroutine first, so that <close> variables run in the usual order. */
-static void stop(struct task *t)
+static COLD void stop(struct task *t)
 {
     struct state *S = t->state;
     struct resume_frame frame = {.co = t->co, .up = NULL, .yieldable = false};
@@ -310,7 +311,7 @@ static void stop(struct task *t)
 }
 
 /* The task has left lua_resume by a yield: for which reason? */
-static void suspended(struct task *t, int nresults)
+static APART void suspended(struct task *t, int nresults)
 {
     struct state *S = t->state;
     lua_pop(t->co, nresults);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/path.h"
 #include "engine/body.h"
 #include "engine/conn.h"
 #include "engine/overlapped.h"
@@ -28,7 +29,7 @@ static void free_call(struct shard *shard, struct call *call)
 }
 
 /* Wakes the waiting thread; its stack may be gone right after the unlock. */
-static void signal_waiter(struct call_waiter *waiter, ULONG status, ULONG bytes)
+static APART void signal_waiter(struct call_waiter *waiter, ULONG status, ULONG bytes)
 {
     pthread_mutex_lock(&waiter->mutex);
     waiter->status = status;
@@ -48,7 +49,7 @@ static void complete_at_home(struct call *call)
 
 /* Sends a call back. Under the lock: a home that closes takes it once its calls are there, so its
  * loop lives as long as this needs it. */
-static void post_home(struct call *call, void (*run)(struct loop_task *))
+static APART void post_home(struct call *call, void (*run)(struct loop_task *))
 {
     struct engine *engine = call->home->engine;
     pthread_mutex_lock(&engine->lock);
@@ -112,7 +113,7 @@ static void on_lent(struct loop_task *task);
 
 /* -------- running -------- */
 
-static ULONG wait_for_disconnect(struct shard *shard, struct call *call)
+static APART ULONG wait_for_disconnect(struct shard *shard, struct call *call)
 {
     struct conn *conn = shard_find_conn(shard, call->id);
     if (conn == NULL || conn->state == CONN_CLOSED) {
@@ -141,7 +142,7 @@ ULONG call_run(struct shard *shard, struct call *call)
 
 /* Takes back a call that waits but must not: synchronous on the thread of a loop. A read that wants
  * more than there is gives what it has: it is taken off the connection already. */
-static ULONG withdraw(struct shard *shard, struct call *call, PULONG bytes_out)
+static COLD ULONG withdraw(struct shard *shard, struct call *call, PULONG bytes_out)
 {
     list_remove(&call->link);
     struct request *request = shard_find_request(shard, call->id);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "engine/call.h"
 #include "engine/h1.h"
 #include "engine/listener.h"
@@ -313,7 +314,7 @@ static bool read_more(struct conn *conn)
 }
 
 /* Leaves DRAIN when the unread body is through. true: it is. */
-static bool drain_body(struct conn *conn)
+static APART bool drain_body(struct conn *conn)
 {
     switch (body_discard(conn->request)) {
     case BODY_AT_END:
@@ -400,7 +401,7 @@ static bool is_last_of_client(const struct conn *conn)
            !conn->readable;
 }
 
-static void linger_step(struct conn *conn)
+static APART void linger_step(struct conn *conn)
 {
     ULONG status = output_flush(conn);
     if (status == ERROR_IO_PENDING) {
@@ -443,7 +444,7 @@ void conn_linger(struct conn *conn)
     linger_step(conn);
 }
 
-static void on_request_event(struct conn *conn)
+static APART void on_request_event(struct conn *conn)
 {
     if (conn->reset) {
         conn_close(conn, true);
@@ -498,7 +499,7 @@ void conn_mark_dirty(struct conn *conn)
 
 /* A new connection is registered no earlier than it must be waited for: one whose request is here
  * already, and whose answer ends it, never is. */
-static void look_at_new(struct conn *conn)
+static APART void look_at_new(struct conn *conn)
 {
     if (conn->state == CONN_FRESH && conn->readable) {
         conn_advance(conn);

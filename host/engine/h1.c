@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "engine/listener.h"
 #include "engine/queue.h"
 #include "engine/refuse.h"
@@ -17,7 +18,8 @@ static const struct h1_limits limits = {H1_HEAD_BYTES_MAX, H1_FIELD_BYTES_MAX, H
                                         SHARD_HEADERS_MAX};
 
 /* "127.0.0.1:8080": the host of an HTTP/1.0 request that names none. */
-static struct slice address_text(const struct sockaddr *local, uint16_t port, char *out, size_t cap)
+static APART struct slice address_text(const struct sockaddr *local, uint16_t port, char *out,
+                                       size_t cap)
 {
     char ip[URL_IP_TEXT_MAX];
     uint8_t address[16] = {0};

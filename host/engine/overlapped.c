@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "engine/call.h"
 #include "engine/queue.h"
 
@@ -148,16 +149,30 @@ static ULONG load_status(const OVERLAPPED *overlapped)
     return (ULONG)__atomic_load_n(&overlapped->Internal, __ATOMIC_ACQUIRE);
 }
 
+/* From now on its end is told to the event. */
+static APART ULONG watch_event(const OVERLAPPED *overlapped, int *event)
+{
+    if (!ResetEvent(overlapped->hEvent)) {
+        return NO_ERROR;
+    }
+    *event = fcntl(event_fd(overlapped->hEvent), F_DUPFD_CLOEXEC, 0);
+    return *event >= 0 ? NO_ERROR : ERROR_NOT_ENOUGH_MEMORY;
+}
+
 ULONG overlapped_start(OVERLAPPED *overlapped, int *event)
 {
     store_status(overlapped, ERROR_IO_PENDING);
     overlapped->InternalHigh = 0;
     *event = -1;
-    if (overlapped->hEvent == NULL || !ResetEvent(overlapped->hEvent)) {
-        return NO_ERROR;
-    }
-    *event = fcntl(event_fd(overlapped->hEvent), F_DUPFD_CLOEXEC, 0);
-    return *event >= 0 ? NO_ERROR : ERROR_NOT_ENOUGH_MEMORY;
+    return overlapped->hEvent == NULL ? NO_ERROR : watch_event(overlapped, event);
+}
+
+static APART void tell_event(int event)
+{
+    uint64_t one = 1;
+    ssize_t n = write(event, &one, sizeof one);
+    (void)n; /* a counter that is full is set, too */
+    (void)close(event);
 }
 
 void overlapped_finish(OVERLAPPED *overlapped, ULONG status, ULONG bytes, int event)
@@ -165,10 +180,7 @@ void overlapped_finish(OVERLAPPED *overlapped, ULONG status, ULONG bytes, int ev
     overlapped->InternalHigh = bytes;
     store_status(overlapped, status); /* from here on the memory is the caller's again */
     if (event >= 0) {
-        uint64_t one = 1;
-        ssize_t n = write(event, &one, sizeof one);
-        (void)n; /* a counter that is full is set, too */
-        (void)close(event);
+        tell_event(event);
     }
 }
 

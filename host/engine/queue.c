@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "engine/call.h"
 #include "engine/conn.h"
 #include "engine/receive.h"
@@ -14,7 +15,7 @@
 
 /* -------- ports -------- */
 
-static bool grow_ports(struct shard *shard, uint32_t place)
+static COLD bool grow_ports(struct shard *shard, uint32_t place)
 {
     uint32_t cap = shard->port_cap == 0 ? 8 : shard->port_cap;
     while (cap <= place) {
@@ -38,31 +39,35 @@ struct port *queue_port_of_handle(const struct shard *shard, HANDLE handle)
     return port != NULL && port->queue->id == id ? port : NULL;
 }
 
-struct port *queue_port(struct shard *shard, struct queue *queue)
+/* The place has no port, or that of a queue that was closed, whose end this shard has not yet
+ * noticed. */
+static APART struct port *make_port(struct shard *shard, struct queue *queue)
 {
     uint32_t place = (uint32_t)queue->id;
     if (place >= shard->port_cap && !grow_ports(shard, place)) {
         return NULL;
     }
-    struct port *port = shard->ports[place];
-    if (port != NULL && port->queue != queue) {
-        /* The place of a queue that was closed, whose end this shard has not yet noticed. */
+    if (shard->ports[place] != NULL) {
         queue_notice_phase(shard, &shard->ports[place]);
-        port = NULL;
     }
+    struct port *port = calloc(1, sizeof *port);
     if (port == NULL) {
-        port = calloc(1, sizeof *port);
-        if (port == NULL) {
-            return NULL;
-        }
-        list_init(&port->receives);
-        list_init(&port->undelivered);
-        list_init(&port->delivered);
-        port->queue = queue;
-        queue_ref(queue);
-        shard->ports[place] = port;
+        return NULL;
     }
+    list_init(&port->receives);
+    list_init(&port->undelivered);
+    list_init(&port->delivered);
+    port->queue = queue;
+    queue_ref(queue);
+    shard->ports[place] = port;
     return port;
+}
+
+struct port *queue_port(struct shard *shard, struct queue *queue)
+{
+    uint32_t place = (uint32_t)queue->id;
+    struct port *port = place < shard->port_cap ? shard->ports[place] : NULL;
+    return port != NULL && port->queue == queue ? port : make_port(shard, queue);
 }
 
 /* -------- delivery -------- */
@@ -106,7 +111,7 @@ static struct request *take_undelivered(struct shard *shard, struct port *port)
 }
 
 /* Tells the other shards that receives are wanted here. */
-static void ask(struct shard *shard, struct port *port)
+static APART void ask(struct shard *shard, struct port *port)
 {
     if (port->asked) {
         return;

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "engine/body.h"
 #include "engine/h1.h"
 #include "engine/queue.h"
@@ -182,8 +183,8 @@ static void write_body(struct writer *w, HTTP_REQUEST *out, struct request *requ
     out->BytesReceived = request->received_bytes;
 }
 
-static ULONG refuse_size(struct request *request, const struct call_receive *receive, size_t needed,
-                         ULONG *bytes)
+static COLD ULONG refuse_size(struct request *request, const struct call_receive *receive,
+                              size_t needed, ULONG *bytes)
 {
     HTTP_REQUEST_V1 *out = (void *)receive->buffer;
     memset(out, 0, sizeof *out);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/path.h"
 #include "engine/queue.h"
 
 /* The answer is complete: what the connection does next. */
@@ -64,7 +65,7 @@ static bool is_callers_fault(ULONG status)
 
 /* A send that failed half way leaves a broken answer behind: the connection ends. One that was
  * refused before the first byte, or found no memory for it, leaves the request answerable. */
-static ULONG fail(struct request *request, const struct call_send *send, ULONG status)
+static APART ULONG fail(struct request *request, const struct call_send *send, ULONG status)
 {
     if (!send->started && (is_callers_fault(status) || status == ERROR_NOT_ENOUGH_MEMORY)) {
         return status;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "engine/response.h"
 #include "protocol/h1write.h"
 
@@ -14,7 +15,7 @@ enum {
 };
 
 /* Bytes of a file chunk. */
-static ULONG measure_file(const HTTP_DATA_CHUNK *chunk, uint64_t *bytes)
+static APART ULONG measure_file(const HTTP_DATA_CHUNK *chunk, uint64_t *bytes)
 {
     const HTTP_BYTE_RANGE *range = &chunk->FromFileHandle.ByteRange;
     if (range->Length.QuadPart != HTTP_BYTE_RANGE_TO_EOF) {
@@ -165,7 +166,7 @@ static ULONG pump_file(struct request *request, struct call_send *send)
     return NO_ERROR;
 }
 
-static ULONG pump_chunk(struct request *request, struct call_send *send)
+static APART ULONG pump_chunk(struct request *request, struct call_send *send)
 {
     ULONG status = send->chunk_begun ? NO_ERROR : begin_chunk(request, send);
     if (status != NO_ERROR) {

@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "base/path.h"
 #include "binding/answer.h"
 #include "binding/handlers.h"
 #include "binding/ledger.h"
@@ -37,7 +38,7 @@ static void on_retry(struct loop_timer *timer)
 }
 
 /* Tries again when a request ends, or a little later: perhaps none is alive that could end. */
-static void post_later(struct dispatch *d)
+static COLD void post_later(struct dispatch *d)
 {
     d->pool.starved = true;
     d->retry.on_fire = on_retry;
@@ -46,7 +47,7 @@ static void post_later(struct dispatch *d)
 
 /* true: another receive may be tried at once. A failure that would repeat for ever ends the lane.
  */
-static bool may_go_on(struct dispatch_lane *lane, ULONG code)
+static COLD bool may_go_on(struct dispatch_lane *lane, ULONG code)
 {
     if (code == ERROR_CONNECTION_INVALID) {
         return true; /* a request that needed a bigger buffer, and its client has gone */
@@ -280,7 +281,7 @@ static void watch_client(struct task *t)
 }
 
 /* Before any state has it. */
-static void refuse(struct request *r)
+static COLD void refuse(struct request *r)
 {
     if (r->log != NULL) {
         reqlog_end(r, 503);
@@ -312,7 +313,7 @@ static void start(struct state *S, struct request *r)
 
 /* Whose request it is, while several generations are here; NULL: it waits for the next one. An
  * older one is asked until its tasks are cancelled: from then on it may be quiet, and closed. */
-static struct state *choose(struct dispatch *d, const struct request *r)
+static APART struct state *choose(struct dispatch *d, const struct request *r)
 {
     uint64_t url = r->http->UrlContext;
     if (state_has_handler(d->state, url)) {
@@ -327,7 +328,7 @@ static struct state *choose(struct dispatch *d, const struct request *r)
 }
 
 /* The gate is closed, or nobody is behind it. true: this one may pass. */
-static bool may_pass(struct dispatch *d, struct request *r)
+static COLD bool may_pass(struct dispatch *d, struct request *r)
 {
     bool passes = false;
     if (d->state != NULL && d->gate == DISPATCH_OUTAGE) {
@@ -372,7 +373,7 @@ static struct dispatch *find_owner(struct dispatch *d, uint64_t url)
 /* Passes on a request whose handler another worker has; once, so that none goes in circles. Workers
  * past their drain deadline pass nothing on: before the loops close, every worker has come there.
  */
-static bool pass_on(struct dispatch *d, struct request *r)
+static COLD bool pass_on(struct dispatch *d, struct request *r)
 {
     if (d->find_other == NULL || r->passed || d->gate == DISPATCH_REFUSING) {
         return false;
