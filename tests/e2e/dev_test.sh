@@ -172,7 +172,7 @@ has '^Moonlatch-Stale: ' 'an error while broken'
 good
 tell ' reload  app.lua  gen 1 -> 3  [0-9.]* ms.*  mended after [0-9.]* s'
 expect_over 'a reload'
-grep -q '"version":"[0-9a-f]*\.3","broken":null' events || fail "a reload is no event"
+until_true 10 grep -q '"version":"[0-9a-f]*\.3","broken":null' events || fail "a reload is no event"
 listen events
 break_it
 tell 'unexpected symbol near .=.  gen 3 keeps serving'
@@ -283,7 +283,7 @@ launch dev app.lua -p "$port" --control "$control" --json
 tell "broken  ./sub.lua:1: unexpected symbol near '='  error loading module "
 tell "http://localhost:$port answers 503 until it is mended"
 event='"event":"error",.*"file":"./sub.lua","line":1,.*"gen":0,"status":503'
-grep -q "$event" out || fail "no event"
+until_true 10 grep -q "$event" out || fail "no event"
 grep -q '"event":"ready"' out && fail "ready before anything serves"
 get -H "$html" "$url/any/where"
 has '^HTTP/1.1 503 ' 'first load'

@@ -102,7 +102,8 @@ static inline ULONG try_add(const struct server *server, HTTP_URL_GROUP_ID group
     return HttpAddUrlToUrlGroup(group, url, context, 0);
 }
 
-/* "http://localhost:PORT" tail; the first one looks for a port. */
+/* "http://localhost:PORT" tail; the first one looks for a port, and for another when somebody
+ * took it meanwhile: another program, or another thread of this one. */
 static inline void server_add(struct server *server, const char *tail, HTTP_URL_CONTEXT context)
 {
     ULONG status = NO_ERROR;
@@ -110,7 +111,7 @@ static inline void server_add(struct server *server, const char *tail, HTTP_URL_
     do {
         MUST(!first || loop_find_free_port(&server->port) == NO_ERROR);
         status = try_add(server, server->group, tail, context);
-    } while (first && status == ERROR_SHARING_VIOLATION);
+    } while (first && (status == ERROR_SHARING_VIOLATION || status == ERROR_ALREADY_EXISTS));
     MUST(status == NO_ERROR);
 }
 
