@@ -1,27 +1,31 @@
 #!/bin/sh
 # A reload as a user meets it: what takes over, what stays, what a broken one says; ctl and SIGHUP.
 #
-# How reloads go wrong elsewhere, and what would notice it here (U: tests/runtime, E: tests/e2e):
+# How reloads go wrong elsewhere, and what would notice it here (U: tests/runtime, E: tests/e2e);
+# docs/reload.md has the faults that were planted to see it:
 #   a half-written file is loaded            U watch: half a save; E watch: half-written
 #   a rename makes the watcher lose a file   U watch: each way of saving; E watch: renamed over
 #   the set of routes is not swapped at once U reload: a moved URL, adds before it removes;
-#                                            E reload_load: 0 failed
+#                                            U reload: a moved URL is never removed;
+#                                            E reload_load: 0 failed while /v/ and / take turns
 #   two saves within one reload              E watch: saves during a load, a storm of saves
 #   a save during the drain                  U reload: waits for the oldest; E reload: at most three
 #   only an included file is edited          E watch: required, dofile, loadfile
 #   files removed, folders renamed, links    U watch: made anew, links; E watch: the same
 #   the script writes a file it loads        U watch: gives up; E watch: reloads for ever
-#   a load that blocks, loops or eats memory E reload: what breaks changes nothing
+#   a load that blocks, loops or eats memory E reload: the load does not end (loops, in a pcall, in
+#                                            a coroutine), not loaded after, not enough memory
 #   an error in __close or __gc              U retire: goes on after errors; E reload: in close
 #   an error after side effects of the load  U reload: changes nothing (the tree, contract calls)
 #   a URL that the new code dropped answers  U reload: adds before it removes; E reload: /old/
 #   a URL that the old code still has        U reload: moved; E reload: moves to another group
 #   an old timer fires late, two at once     U retire: old timers; E reload: background closed
-#   keep-alive connections are cut           E reload_load: kept connections, 0 failed
+#   keep-alive connections are cut           E reload: not the old answer, then the new one, on
+#                                            one connection; E reload_load: 0 failed
 #   a stream that never ends                 U retire: cuts; E reload: at most three generations
 #   a slow client keeps its generation       U retire: a slow client
 #   one page load sees two generations       E reload_load: numbers never go back, 2 and 4 workers
-#   memory of dead generations               E reload_load: slope
+#   memory: N workers x 2 states             E reload: states of two workers that are left
 #   a stale `require` cache                  E reload: rollback, m two; E watch: a required file
 #   C modules loaded twice or unloaded       E reload: a C module
 # ctest-timeout: 180
