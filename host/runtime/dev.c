@@ -15,6 +15,7 @@
 #include "runtime/generation.h"
 #include "runtime/generation_internal.h"
 #include "runtime/hostdata.h"
+#include "runtime/locals.h"
 #include "runtime/modules.h"
 #include "runtime/reqlog.h"
 #include "runtime/sources.h"
@@ -33,6 +34,7 @@ struct dev {
     uint32_t failed;         /* which one */
     struct sources *sources; /* and its texts; NULL: none */
     bool claimed_told;       /* that the script has our URL */
+    bool locals_told;        /* that the script counts on locals */
 };
 
 /* One event stream that waits. */
@@ -301,9 +303,20 @@ bool dev_declare(struct member *member)
             ok = true;
         }
         lua_settop(L, top);
+        locals_look(member);
     }
     free(origins);
     return ok;
+}
+
+void dev_note_locals(struct member *member)
+{
+    struct dev *dev = member->host->dev;
+    if (dev != NULL) {
+        (void)pthread_mutex_lock(&dev->mutex); /* of several workers one tells it */
+        dev->locals_told = dev->locals_told || locals_note(member);
+        (void)pthread_mutex_unlock(&dev->mutex);
+    }
 }
 
 void dev_forget(struct member *member)

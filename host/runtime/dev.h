@@ -49,6 +49,9 @@ extern const struct devpage dev_page;
 /* Beside the script's URLs, once its main chunks are loaded: declares the host's own. A script that
  * has that URL itself keeps it: there is no refresh then, which is said once. false: no memory. */
 bool dev_declare(struct member *member);
+/* A generation has drained, on its worker: says once in the life of the host that a script counts
+ * on locals which begin anew (locals.h). Nothing outside of dev. */
+void dev_note_locals(struct member *member);
 /* Gives back what the member has of it; its state is closed. */
 void dev_forget(struct member *member);
 

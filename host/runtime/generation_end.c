@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "binding/ledger.h"
 #include "runtime/exit.h"
@@ -226,4 +227,7 @@ void retire_on_closed(struct generation *generation)
                                              .closed = closed});
     }
     generation_destroy(generation);
+    if (reload_count_alive(host) == 1) {
+        heap_trim(); /* of what only the older ones needed */
+    }
 }

@@ -59,6 +59,7 @@ static void say_goodbye(struct member *member)
                   (unsigned)member->generation->number, left, left == 1 ? "" : "s",
                   left == 1 ? "s" : "");
     }
+    dev_note_locals(member);
     state_end_streams(&member->state);
     member_end_run(member);
     enter(member, RETIRE_GOODBYE, EXIT_CHUNK_NS);

@@ -329,6 +329,56 @@ launch dev -e 'x = = 1'
 wait_end
 expect_code 3
 
+# --- a script that counts on locals is told so, once --------------------
+cat >modest.lua <<'LUA'
+local http, greeting, app, memo = require "http", "hello", http.router(), nil
+local weak, constant = setmetatable({}, { __mode = "k" }), { "a", b = 2 }
+local function remember() memo = memo or { 1 } weak[memo] = 1 return greeting .. memo[1] end
+app:get("/", function() return remember() .. constant[1] end)
+http.add_url("/", app)
+-- 1
+LUA
+echo 'return { seen = 0 }' >tally.lua
+cat >forgetful.lua <<'LUA'
+local tally = require "tally"
+local app = http.router()
+local names = { "a", "b" }
+local function count(name)
+  names[#names + 1] = name
+end
+app:get("/:name", function(request) count(request.params.name) return "ok\n" end)
+app:get("/tally/", function() tally.seen = tally.seen + 1 return "ok\n" end)
+http.add_url("/", app)
+-- 1
+LUA
+closed_gen() { grep -q "closed  gen $1 " err; }
+edit() { # FILE GEN: GEN has ended by then
+    { cat "$1" && echo '--'; } >tmp.lua && mv tmp.lua "$1"
+    until_true 20 closed_gen "$2" || fail "gen $2 of $1 is not closed"
+}
+for path in '' ' /x' ' /tally/'; do
+    script=${path:+forgetful.lua}
+    script=${script:-modest.lua}
+    start dev "$script" --control "$control" --workers 2
+    for i in 1 2 3 4 5 6; do curl -sS --max-time 10 -o body "$url${path# }"; done
+    edit "$script" 1
+    for i in 1 2 3 4 5 6; do curl -sS --max-time 10 -o body "$url${path# }"; done
+    edit "$script" 2
+    notes=$(grep -c 'begins anew with each reload' err || true)
+    case $path in
+    '') [ "$notes" = 0 ] || fail "a note about nothing: $(cat err)" ;;
+    ' /x')
+        [ "$notes" = 1 ] || fail "$notes notes about names"
+        expect_err "at forgetful.lua:4 has [0-9]+ entries in the local 'names', which begins anew"
+        ;;
+    *)
+        [ "$notes" = 1 ] || fail "$notes notes about tally"
+        expect_err "at forgetful.lua:8 has seen = [1-6] in the local 'tally', which begins anew"
+        ;;
+    esac
+    finish_server
+done
+
 # --- check: what stands at one place --------------------
 mkdir -p routes/users
 for file in users.lua users/index.lua 'users/[id].lua' 'users/[name].lua' 'users/new.lua'; do
