@@ -20,7 +20,10 @@ struct route {
     char site[64]; /* where it was added */
 };
 
-enum { LITERALS_SCANNED_MAX = 8 /* more are found by hash */ };
+enum {
+    LITERALS_SCANNED_MAX = 8, /* more are found by hash */
+    EXACT_CAP_MIN = 8
+};
 
 /* One segment of paths. */
 struct branch {
@@ -31,6 +34,8 @@ struct branch {
     uint32_t literal_cap; /* places; a power of two, of a hash table at least twice the count */
     struct branch *named; /* the `:name` child */
     struct route *routes; /* of the path that ends here */
+    struct slice path;    /* of one of them, where no segment on the way is named; else empty */
+    uint32_t path_hash;
 };
 
 /* The tree of one http.router. The userdata holds one count, each match another. */
@@ -39,7 +44,10 @@ struct router {
     void *allocate_ud;
     uint32_t refs;
     uint32_t route_count;
-    struct branch root; /* the empty path before the first segment */
+    struct branch root;    /* the empty path before the first segment */
+    struct branch **exact; /* those with a path, by its hash: most requests need no walk */
+    uint32_t exact_count;
+    uint32_t exact_cap; /* a power of two, at least twice the count; or 0 */
 };
 
 static void *take(struct router *r, size_t bytes)
@@ -95,6 +103,7 @@ void router_tree_unref(struct router *r)
         lua_Alloc allocate = r->allocate;
         void *ud = r->allocate_ud;
         clear_branch(r, &r->root);
+        give(r, r->exact, r->exact_cap * sizeof(struct branch *));
         (void)allocate(ud, r, sizeof *r, 0); /* freeing returns NULL */
     }
 }
@@ -231,6 +240,61 @@ static struct branch *add_named(struct router *r, struct branch *branch)
     return branch->named;
 }
 
+/* The place of the path, or the free one where it belongs. */
+static uint32_t probe_exact(const struct router *r, struct slice path, uint32_t hash)
+{
+    uint32_t mask = r->exact_cap - 1;
+    uint32_t at = hash & mask;
+    for (;; at = (at + 1) & mask) {
+        const struct branch *branch = r->exact[at];
+        if (branch == NULL || (branch->path_hash == hash && slice_equal(branch->path, path))) {
+            return at;
+        }
+    }
+}
+
+/* Room for one more. false: no memory. */
+static bool make_exact_room(struct router *r)
+{
+    uint32_t wider = r->exact_cap == 0 ? EXACT_CAP_MIN : r->exact_cap * 2;
+    if (r->exact_count < r->exact_cap / 2) {
+        return true;
+    }
+    struct branch **old = r->exact;
+    uint32_t old_cap = r->exact_cap;
+    struct branch **exact = take(r, wider * sizeof *exact);
+    if (exact == NULL) {
+        return false;
+    }
+    r->exact = exact;
+    r->exact_cap = wider;
+    for (uint32_t i = 0; i < old_cap; i++) {
+        if (old[i] != NULL) {
+            exact[probe_exact(r, old[i]->path, old[i]->path_hash)] = old[i];
+        }
+    }
+    give(r, old, old_cap * sizeof *old);
+    return true;
+}
+
+/* Makes the branch known by its path, whose bytes stay. false: no memory. */
+static bool put_exact(struct router *r, struct branch *branch, struct slice path)
+{
+    if (branch->path.len > 0) {
+        return true;
+    }
+    if (!make_exact_room(r)) {
+        return false;
+    }
+    branch->path_hash = hash_of(path);
+    uint32_t at = probe_exact(r, path, branch->path_hash);
+    assert(r->exact[at] == NULL);
+    branch->path = path;
+    r->exact[at] = branch;
+    r->exact_count++;
+    return true;
+}
+
 static struct route *find_route(const struct branch *branch, struct slice method)
 {
     struct route *route = branch->routes;
@@ -344,6 +408,9 @@ static bool plant(struct router *r, struct route *route, struct route **other)
     if (*other != NULL) {
         return false;
     }
+    if (route->param_count == 0 && !put_exact(r, branch, route->path)) {
+        return false;
+    }
     route->next = branch->routes;
     branch->routes = route;
     r->route_count++;
@@ -423,16 +490,20 @@ static void allow(struct finding *f, struct slice method)
     f->allow_len += method.len + 2;
 }
 
-/* The route of the branch where a path ends; notes what would be allowed when there is none. */
-static struct route *choose(struct finding *f, const struct branch *branch)
+/* The route of the branch for the method, or NULL. */
+static struct route *pick(const struct finding *f, const struct branch *branch)
 {
     struct route *route = find_route(branch, f->method);
     if (route == NULL && f->get.len > 0) {
         route = find_route(branch, f->get);
     }
-    if (route == NULL) {
-        route = find_route(branch, (struct slice){NULL, 0});
-    }
+    return route != NULL ? route : find_route(branch, (struct slice){NULL, 0});
+}
+
+/* The same where a path ends; notes what would be allowed when there is none. */
+static struct route *choose(struct finding *f, const struct branch *branch)
+{
+    struct route *route = pick(f, branch);
     if (route != NULL) {
         return route;
     }
@@ -462,6 +533,17 @@ static struct route *find(struct finding *f, const struct branch *branch, struct
         route = find(f, branch->named, rest, param_count + 1);
     }
     return route;
+}
+
+/* The route that has just this path. The walk would come to it first, as it takes literal segments
+ * before named ones. */
+static struct route *find_exact(const struct finding *f, const struct router *r, struct slice path)
+{
+    if (r->exact_count == 0 || path.len > ROUTER_PATH_BYTES_MAX) {
+        return NULL;
+    }
+    const struct branch *branch = r->exact[probe_exact(r, path, hash_of(path))];
+    return branch != NULL ? pick(f, branch) : NULL;
 }
 
 /* The path without its first segments; "/" when nothing is left. */
@@ -506,7 +588,11 @@ enum router_result router_tree_find(struct router *r, struct slice method, struc
     if (path.len == 0 || path.p[0] != '/') {
         return ROUTER_NOT_FOUND;
     }
-    const struct route *route = find(&f, &r->root, strip(path, segments), 0);
+    path = strip(path, segments);
+    const struct route *route = find_exact(&f, r, path);
+    if (route == NULL) {
+        route = find(&f, &r->root, path, 0);
+    }
     if (route == NULL) {
         return refuse(&f, match);
     }

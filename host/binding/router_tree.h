@@ -2,7 +2,8 @@
  *
  * Each branch is one segment. Few literal children are looked at one by one, many are found by
  * hash; at most one child is named. A route hangs at the branch where its path ends and remembers
- * the number of its handler.
+ * the number of its handler. Branches that are reached without a named segment are also found by
+ * the whole path, in one look.
  *
  * Owner: counted; the userdata has one count, each struct router_match another. Thread: the
  * state's. Cost: a segment is found in the same time among ten children and among 100,000. */

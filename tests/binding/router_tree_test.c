@@ -312,6 +312,110 @@ static void router_allocation_failures_lose_nothing(void **state)
     }
 }
 
+/* --- against a search that looks at every route -------------------------------------------- */
+
+enum { RANDOM_ROUTES = 24, RANDOM_SEGMENTS_MAX = 3, RANDOM_ROUNDS = 200 };
+
+struct random_route {
+    const char *method;
+    char path[32];
+};
+
+static uint32_t next_random(uint32_t *seed, uint32_t below)
+{
+    *seed = *seed * 1664525U + 1013904223U;
+    return (*seed >> 16) % below;
+}
+
+static void make_path(uint32_t *seed, const char *const *segments, uint32_t count, char *path)
+{
+    uint32_t depth = 1 + next_random(seed, RANDOM_SEGMENTS_MAX);
+    path[0] = '\0';
+    for (uint32_t i = 0; i < depth; i++) {
+        size_t at = strlen(path);
+        snprintf(path + at, 32 - at, "/%s", segments[next_random(seed, count)]);
+    }
+}
+
+/* Which of the route's segments are named, the first in the highest bit: the smaller, the earlier
+ * it is tried. -1: the path does not fit. */
+static int rank(const char *route, const char *path)
+{
+    int named = 0;
+    for (int i = 0; i < RANDOM_SEGMENTS_MAX; i++) {
+        named *= 2;
+        if (*route == '\0' || *path == '\0') {
+            if (*route != *path) {
+                return -1;
+            }
+            continue;
+        }
+        size_t route_len = 1 + strcspn(route + 1, "/"), path_len = 1 + strcspn(path + 1, "/");
+        if (route[1] == ':') {
+            named++;
+        } else if (route_len != path_len || memcmp(route, path, path_len) != 0) {
+            return -1;
+        }
+        route += route_len;
+        path += path_len;
+    }
+    return *route == '\0' && *path == '\0' ? named : -1;
+}
+
+/* How well the method fits, 0 best; -1: not. */
+static int judge_method(const char *route, const char *method)
+{
+    bool get = strcmp(method, "HEAD") == 0 && strcmp(route, "GET") == 0;
+    return strcmp(route, method) == 0 ? 0 : get ? 1 : route[0] == '\0' ? 2 : -1;
+}
+
+static int expected(const struct random_route *routes, int count, const char *method,
+                    const char *path)
+{
+    int best = -1, best_rank = 0;
+    for (int i = 0; i < count; i++) {
+        int place = rank(routes[i].path, path), fit = judge_method(routes[i].method, method);
+        if (place >= 0 && fit >= 0 && (best < 0 || place * 4 + fit < best_rank)) {
+            best = i;
+            best_rank = place * 4 + fit;
+        }
+    }
+    return best + 1;
+}
+
+static void router_finds_what_a_look_at_all_routes_finds(void **state)
+{
+    static const char *const added[] = {"a", "b", ":x", ":y", ":z"};
+    static const char *const asked[] = {"a", "b", "c", ":x"};
+    static const char *const methods[] = {"GET", "POST", "", "HEAD"};
+    uint32_t seed = 20;
+    int found_count = 0;
+    (void)state;
+    for (int round = 0; round < RANDOM_ROUNDS; round++) {
+        struct pool pool = {0};
+        struct router *r = router_tree_create(allocate, &pool);
+        struct random_route routes[RANDOM_ROUTES];
+        int count = 0;
+        for (int i = 0; i < RANDOM_ROUTES; i++) {
+            struct random_route *route = &routes[count];
+            route->method = methods[next_random(&seed, 4)];
+            make_path(&seed, added, 5, route->path);
+            count += add(r, route->method, route->path) == NO_ERROR; /* else: two alike */
+        }
+        for (int i = 0; i < RANDOM_ROUTES * 4; i++) {
+            const char *method = i % 3 == 0 ? "HEAD" : methods[i % 2];
+            char path[32];
+            make_path(&seed, asked, 4, path);
+            int found = find_once(r, method, path);
+            assert_int_equal(found > 0 ? found : 0, expected(routes, count, method, path));
+            found_count += found > 0;
+        }
+        router_tree_unref(r);
+        assert_int_equal(pool.bytes, 0);
+    }
+    assert_true(found_count > RANDOM_ROUNDS * RANDOM_ROUTES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +430,7 @@ int main(void)
         cmocka_unit_test(router_each_count_of_siblings_is_found),
         cmocka_unit_test(router_failures_among_many_siblings_lose_nothing),
         cmocka_unit_test(router_allocation_failures_lose_nothing),
+        cmocka_unit_test(router_finds_what_a_look_at_all_routes_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

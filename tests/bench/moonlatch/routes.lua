@@ -1,8 +1,9 @@
 local app = http.router()
 
 for i = 0, 99 do
+  local answer = "route " .. i
   app:get("/route/" .. i .. "/item", function()
-    return "route " .. i
+    return answer
   end)
 end
 http.add_url("/", app)
