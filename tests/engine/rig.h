@@ -548,6 +548,7 @@ static inline void client_open_at(struct client *client, uint16_t port, struct w
             worker_run(worker, job_find, &end); /* sockets come before jobs in a turn */
         }
         if (end.conn != NULL) {
+            worker_run(worker, job_find, &end); /* its first read ends with the turn of before */
             return;
         }
         client_close(client);
