@@ -402,6 +402,20 @@ static bool begin(lua_State *L, const struct request *r, uint64_t otherwise)
     return announced(r) <= limit;
 }
 
+/* Takes all of a body that came in one piece with its request, as most do. false: it did not, or
+ * some of it was read before. */
+static bool take_all(struct request *r, struct slice *out)
+{
+    const HTTP_REQUEST *http = r->http;
+    if (http->EntityChunkCount != 1 || r->body_chunk != 0 || r->body_chunk_at != 0 ||
+        (http->Flags & HTTP_REQUEST_FLAG_MORE_ENTITY_BODY_EXISTS) != 0 ||
+        !next_received(r, SIZE_MAX, out)) {
+        return false;
+    }
+    r->body_ended = true;
+    return true;
+}
+
 /* Joins the pieces in the target table. */
 static int push_whole(lua_State *L)
 {
@@ -467,9 +481,13 @@ int httpreq_whole(lua_State *L)
     if (!begin(L, r, BODY_LIMIT_DEFAULT)) {
         return fail_limit(L, (uint64_t)lua_tointeger(L, AT_LIMIT));
     }
-    lua_createtable(L, 0, 0);
     struct slice piece = {NULL, 0};
     ULONG code = NO_ERROR;
+    if (take_all(r, &piece)) {
+        return count_piece(L, piece.len) ? read_result(L, r, STEP_PIECE, piece, code)
+                                         : fail_limit(L, (uint64_t)lua_tointeger(L, AT_LIMIT));
+    }
+    lua_createtable(L, 0, 0);
     enum step went = step(L, r, BODY_BUFFER_BYTES, &piece, &code);
     return whole_run(L, r, went, piece, code);
 }
