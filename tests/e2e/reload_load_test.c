@@ -600,13 +600,14 @@ static void run(int first, int last)
     pthread_create(&threads[count++], NULL, keep_long, events);
     pthread_create(&threads[count++], NULL, keep_long, sleeping);
     pthread_create(&threads[count++], NULL, keep_uploading, NULL);
-    for (int i = first; i <= last; i++) {
+    for (int i = first; i < last; i++) {
         reload(i);
     }
     atomic_store(&over, true);
     for (size_t i = 0; i < count; i++) {
         pthread_join(threads[i], NULL);
     }
+    reload(last); /* what serves now has no garbage of requests yet */
 }
 
 struct slope {
