@@ -16,7 +16,8 @@
 #   a load that blocks, loops or eats memory E reload: the load does not end (loops, in a pcall, in
 #                                            a coroutine), not loaded after, not enough memory
 #   an error in __close or __gc              U retire: goes on after errors; E reload: in close
-#   an error after side effects of the load  U reload: changes nothing (the tree, contract calls)
+#   an error after side effects of the load  U generation: touches nothing before it takes over;
+#                                            U reload: changes nothing (the tree, contract calls)
 #   a URL that the new code dropped answers  U reload: adds before it removes; E reload: /old/
 #   a URL that the old code still has        U reload: moved; E reload: moves to another group
 #   an old timer fires late, two at once     U retire: old timers; E reload: background closed
@@ -24,9 +25,10 @@
 #                                            one connection; E reload_load: 0 failed
 #   a stream that never ends                 U retire: cuts; E reload: at most three generations
 #   a slow client keeps its generation       U retire: a slow client
-#   one page load sees two generations       E reload_load: numbers never go back, 2 and 4 workers
+#   one page load sees two generations       U generation: never goes back, takes over everywhere;
+#                                            E reload_load: numbers never go back, 2 and 4 workers
 #   memory: N workers x 2 states             E reload: states of two workers that are left
-#   a stale `require` cache                  E reload: rollback, m two; E watch: a required file
+#   a stale `require` cache                  E reload: a stale require; E watch: a required file
 #   C modules loaded twice or unloaded       E reload: a C module
 # ctest-timeout: 180
 . "$(dirname -- "$0")/lib.sh"
@@ -145,6 +147,7 @@ reloads
 expect_answer 200 'm two' "$url/v/"
 echo 'return "m three"' >m.lua
 reloads
+[ "$(curl -s "$url/v/")" != 'm two' ] || fail "a stale require: m is the old generation's"
 expect_answer 200 'm three' "$url/v/"
 finish_server
 

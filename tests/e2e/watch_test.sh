@@ -73,18 +73,28 @@ follow --watch
 follow --watch=poll:20
 
 # --- two saves during one reload: the last one counts --------------------
-cat >app.lua <<'LUA'
-http.sleep(0.2)
-http.add_url("/v/", function() return "1" end)
+# Each load says that it has begun and waits for the gate.
+save_gated() {
+    cat >app.tmp <<LUA
+assert(io.open("begun", "w")):close()
+while not io.open("gate") do http.sleep(0.005) end
+http.add_url("/v/", function() return "$1" end)
 LUA
+    mv app.tmp app.lua
+}
+touch gate
+save_gated 1
 start run app.lua -p 0 --control "$control" --watch
-for i in 2 3 4 5 6; do
-    sed -i "s/\"[0-9]\"/\"$i\"/" app.lua
-    sleep 0.05
+for i in 2 5; do
+    rm -f gate begun
+    save_gated $i
+    until_true 20 test -e begun || fail "the load of a save has not begun"
+    save_gated $((i + 1))
+    save_gated $((i + 2))
+    touch gate
+    expect $((i + 2)) "two saves during a load, the last one"
+    answers $((i + 2)) || fail "two saves during a load: an older one came later"
 done
-expect 6 "saves during a load"
-sleep 0.5
-answers 6 || fail "an older save came later"
 finish_server
 
 # --- a storm of saves while streams hold older generations: the newest one wins -----------------

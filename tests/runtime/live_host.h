@@ -109,19 +109,28 @@ static inline void live_pause(void)
     (void)nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
-/* The event, waited for; with generation 0 the first of its kind. */
+/* The event, if it has come; with generation 0 the first of its kind. */
+static inline bool live_find(struct live *live, enum host_event_kind kind, uint32_t generation,
+                             struct live_event *found)
+{
+    bool is_there = false;
+    (void)pthread_mutex_lock(&live->mutex);
+    for (size_t i = 0; i < live->event_count && !is_there; i++) {
+        *found = live->events[i];
+        is_there = found->kind == kind && (generation == 0 || found->generation == generation);
+    }
+    (void)pthread_mutex_unlock(&live->mutex);
+    return is_there;
+}
+
+/* The event, waited for. */
 static inline struct live_event live_event(struct live *live, enum host_event_kind kind,
                                            uint32_t generation)
 {
     struct live_event found = {0};
     bool is_there = false;
     for (int i = 0; i < LIVE_WAIT_MS / 2 && !is_there; i++) {
-        (void)pthread_mutex_lock(&live->mutex);
-        for (size_t k = 0; k < live->event_count && !is_there; k++) {
-            found = live->events[k];
-            is_there = found.kind == kind && (generation == 0 || found.generation == generation);
-        }
-        (void)pthread_mutex_unlock(&live->mutex);
+        is_there = live_find(live, kind, generation, &found);
         if (!is_there) {
             live_pause();
         }
